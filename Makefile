@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# make run      build all and boot a Debian guest; CMD='...' runs that in it
+# make check    every test
+# make bench    measurements, see docs/bench.md
+#
+# HOST=qemu (default where the module cannot be loaded) or HOST=local
+# KERNEL=6.1|6.12  the host's kernel in QEMU
+
+SHELL := /bin/sh
+B := build
+RELEASE_6.1 = $(shell ls -d /usr/src/linux-headers-6.1.*-amd64 2>/dev/null | sort -V | tail -n 1 | sed s,.*headers-,,)
+RELEASE_6.12 = $(shell ls -d /usr/src/linux-headers-6.12.*-amd64 2>/dev/null | sort -V | tail -n 1 | sed s,.*headers-,,)
+
+.PHONY: all run check bench deps driver driver-6.1 driver-6.12 driver-local \
+	guest daemon image tools unit static clean
+
+all: driver guest daemon image tools
+
+deps:
+	@tools/deps.sh
+
+# --- parts ---------------------------------------------------------------
+
+driver: driver-6.1 driver-6.12
+
+driver-6.1 driver-6.12: driver-%: deps
+	@echo "driver for Linux $*" >&2
+	@tools/build-driver $(RELEASE_$*)
+	@ln -sfn $(RELEASE_$*) $(B)/driver/$*
+
+driver-local: deps
+	@echo "driver for this machine" >&2
+	@tools/build-driver $$(uname -r)
+	@ln -sfn $$(uname -r) $(B)/driver/local
+
+guest: deps
+	@echo "guest kernel" >&2
+	@guest/build.sh >&2
+
+daemon: deps
+	@echo "daemon" >&2
+	@$(MAKE) -s -C daemon >&2
+
+image: deps
+	@echo "guest image" >&2
+	@tools/build-image
+
+tools: $(B)/cojob
+
+$(B)/cojob: testbed/cojob.c | deps
+	@mkdir -p $(B)
+	@$(CC) -O2 -Wall -Wextra -Werror -static -o $@ $<
+
+# --- what people use -----------------------------------------------------
+
+run: guest daemon image tools
+	@testbed/run
+
+check: all
+	@tests/run $(T)
+
+unit: deps
+	@$(MAKE) -s -C tests/unit check
+
+bench: all
+	@bench/run
+
+clean:
+	rm -rf $(B)
