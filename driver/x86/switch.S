@@ -140,6 +140,7 @@ co_passage_page:
 
 /* void co_passage_enter(struct co_state *h), interrupts off */
 	.globl	co_passage_enter
+	.type	co_passage_enter, @function
 co_passage_enter:
 	CO_ENDBR
 	pushq	%rbx
@@ -377,6 +378,10 @@ fault_known:
 
 	/* An error here says that the passage outgrew its page. */
 	.org	co_passage_page + 4096, 0xcc
+
+	/* The whole page is one function to tools that follow control flow. */
+	.size	co_passage_enter, . - co_passage_enter
+	CO_NON_STANDARD co_passage_enter
 
 /* struct co_passage_offsets */
 	.section .rodata, "a"
