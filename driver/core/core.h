@@ -29,8 +29,7 @@ struct co_vcpu {
 	u32 running;			/* [a] a thread is in co_vcpu_run */
 	u32 booted;			/* [m] */
 	u32 last_op;			/* [r] enum co_op of the last exit */
-	u32 stuck;			/* [a] the watchdog wants it abandoned */
-	u64 entered_ns;			/* [a] start of this burst, 0: outside */
+	u64 entered_ns;			/* [a] entered the guest, 0: outside */
 	u64 runnable_ns;		/* [r] left the CPU while runnable */
 	u64 clock_ns;			/* [r] when page->clock was written */
 };
@@ -87,6 +86,7 @@ u64 co_memory_hpa(struct co_cvm *cvm, u64 gpa);
 int co_vcpu_create(struct co_cvm *cvm, u32 index);
 void co_vcpu_destroy(struct co_vcpu *vcpu);
 int co_vcpu_run(struct co_vcpu *vcpu, struct co_ioc_run *run);
+bool co_vcpu_overdue(struct co_vcpu *vcpu, u64 now_ns, u64 limit_ns);
 
 /* clock.c */
 void co_clock_init(struct co_cvm *cvm, struct co_boot *boot);

@@ -214,6 +214,14 @@ static enum next enter_once(struct co_vcpu *vcpu, struct co_ioc_run *run)
 	return crash_fault(vcpu, run, &fault);
 }
 
+/* Any context: has this vCPU been in the guest, uninterrupted, for so long? */
+bool co_vcpu_overdue(struct co_vcpu *vcpu, u64 now_ns, u64 limit_ns)
+{
+	u64 entered = READ_ONCE(vcpu->entered_ns);
+
+	return entered && now_ns > entered && now_ns - entered > limit_ns;
+}
+
 static enum next burst(struct co_vcpu *vcpu, struct co_ioc_run *run)
 {
 	enum next next;

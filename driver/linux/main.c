@@ -13,19 +13,34 @@
 #include "../core/core.h"
 #include "port.h"
 
+static struct co_cvm *file_cvm(struct file *file)
+{
+	return ((struct co_file *)file->private_data)->cvm;
+}
+
 static int co_open(struct inode *inode, struct file *file)
 {
-	struct co_cvm *cvm = co_cvm_new();
+	struct co_file *f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
 
-	if (!cvm)
+	if (!f)
 		return -ENOMEM;
-	file->private_data = cvm;
+	f->cvm = co_cvm_new();
+	if (!f->cvm) {
+		kfree(f);
+		return -ENOMEM;
+	}
+	file->private_data = f;
+	co_watchdog_add(f);
 	return 0;
 }
 
 static int co_release(struct inode *inode, struct file *file)
 {
-	co_cvm_destroy(file->private_data);
+	struct co_file *f = file->private_data;
+
+	co_watchdog_remove(f);
+	co_cvm_destroy(f->cvm);
+	kfree(f);
 	return 0;
 }
 
@@ -72,7 +87,7 @@ free:
 
 static long co_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	struct co_cvm *cvm = file->private_data;
+	struct co_cvm *cvm = file_cvm(file);
 
 	if (_IOC_TYPE(cmd) != _IOC_TYPE(CO_IOC_VERSION))
 		return -ENOTTY;
@@ -85,7 +100,7 @@ static long co_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 static vm_fault_t co_fault(struct vm_fault *vmf)
 {
-	struct co_cvm *cvm = vmf->vma->vm_file->private_data;
+	struct co_cvm *cvm = file_cvm(vmf->vma->vm_file);
 	u64 gpa = (u64)vmf->pgoff << PAGE_SHIFT;
 	void *hva;
 
@@ -103,7 +118,7 @@ static const struct vm_operations_struct co_vm_ops = {
 
 static int co_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	struct co_cvm *cvm = file->private_data;
+	struct co_cvm *cvm = file_cvm(file);
 	u64 end = ((u64)vma->vm_pgoff << PAGE_SHIFT) +
 		  (vma->vm_end - vma->vm_start);
 
@@ -140,12 +155,23 @@ static int __init co_init(void)
 		pr_err("colinux: cannot run here: %s\n", why);
 		return err;
 	}
-	return misc_register(&co_device);
+	err = co_watchdog_init();
+	if (err)
+		return err;
+	err = misc_register(&co_device);
+	if (err) {
+		co_watchdog_exit();
+		return err;
+	}
+	co_debug_init();
+	return 0;
 }
 
 static void __exit co_exit(void)
 {
+	co_debug_exit();
 	misc_deregister(&co_device);
+	co_watchdog_exit();
 	co_port_os_exit();
 }
 

@@ -32,7 +32,7 @@ void co_cpu_init_vcpu(struct co_arch_vcpu *arch)
 
 	fpu[0] = 0x37f;		/* FCW */
 	fpu[6] = 0x1f80;	/* MXCSR */
-	arch->xcr0 = co_x86.xsave ? 1 : 0;
+	arch->xcr0 = 3;	/* x87 and SSE */
 	arch->dr[4] = 0xffff0ff0;
 	arch->dr[5] = 0x400;
 	g->cr0 = x86_read_cr0();
@@ -204,6 +204,7 @@ static void replay(struct co_cvm *cvm, struct co_state *s)
 	}
 	if (s->nmi) {
 		co_count(cvm, nmis_taken);
+		co_debug_hit(s);
 		asm volatile("int $2" : : : "memory");
 		co_count(cvm, nmis_replayed);
 	}

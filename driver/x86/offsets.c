@@ -28,6 +28,7 @@ void co_offsets(void)
 	STATE(S_G_IDTR, g_idtr.limit);
 	STATE(S_NMI, nmi);
 	STATE(S_MCE, mce);
+	STATE(S_NMI_RIP, nmi_rip);
 	STATE(S_ASYNC, async);
 	STATE(S_FAULT, fault);
 	STATE(S_FAULT_VECTOR, fault_vector);

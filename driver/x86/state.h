@@ -90,6 +90,7 @@ struct co_state {
 	u32 nmi, mce;			/* one u64 to the assembler */
 	u32 async;
 	u32 fault;
+	u64 nmi_rip;			/* where the last NMI or #MC hit */
 	u64 fault_vector, fault_error, fault_rip, fault_cr2;
 	u64 gdt[CO_GDT_ENTRIES];
 	struct co_gate h_idt[CO_GATES];	/* in the passage, host side */

@@ -271,6 +271,8 @@ host_side:
 	pushq	%rax
 	pushq	%rcx
 	FIND_STATE %rax
+	movq	16(%rsp), %rcx
+	movq	%rcx, S_NMI_RIP(%rax)
 	movl	$1, \flag(%rax)
 	RESUME_BLOCKED
 .endm
@@ -284,11 +286,11 @@ host_side:
 .macro FROM_GUEST flag
 	pushq	%rax
 	pushq	%rcx
-	movq	16(%rsp), %rcx
-	leaq	co_passage_page(%rip), %rax
-	subq	%rax, %rcx
 	FIND_STATE %rax
 	movl	$1, \flag(%rax)
+	movq	16(%rsp), %rcx
+	movq	%rcx, S_NMI_RIP(%rax)
+	subq	S_G_CODE(%rax), %rcx
 	cmpq	$4096, %rcx
 	jae	save_all
 	cmpq	$OFFSET_OF(co_passage_resume), %rcx

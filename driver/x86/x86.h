@@ -63,6 +63,19 @@ int co_tables_map(struct co_tables *tables, u64 va, u64 hpa, u64 flags,
 u64 co_tables_area_entry(struct co_tables *tables);
 int co_tables_share_area(struct co_tables *tables, u64 entry);
 
+/*
+ * The debug build counts at which byte of the passage NMIs hit; the last
+ * counter is for everywhere else.
+ */
+#ifdef CO_DEBUG
+extern u64 co_debug_hits[4096 + 1];
+void co_debug_hit(const struct co_state *state);
+#else
+static inline void co_debug_hit(const struct co_state *state)
+{
+}
+#endif
+
 /* cpu.c */
 void co_cpu_init_vcpu(struct co_arch_vcpu *arch);
 
