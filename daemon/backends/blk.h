@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Disk images and the way to read and write them: image.c opens, locks and
+ * measures; blk_uring.c does the I/O.
+ */
+#ifndef COLINUX_BLK_H
+#define COLINUX_BLK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <liburing.h>
+
+/* --- images --------------------------------------------------------------- */
+
+/*
+ * A raw file or a block device. All through `direct` where alignment allows,
+ * the rest through `buffered`; the host keeps both coherent.
+ */
+struct blk_image {
+	int buffered;		/* always open; holds the lock */
+	int direct;		/* O_DIRECT, or -1 */
+	uint64_t bytes;
+	bool read_only;
+	bool block_device;
+	uint32_t block_bytes;	/* logical block size to tell the guest */
+	uint32_t physical_bytes;
+	uint32_t memory_align;	/* of buffers, for direct */
+	uint32_t offset_align;	/* of offsets and lengths, for direct */
+	dev_t device;		/* these two name it uniquely */
+	ino_t inode;
+};
+
+/*
+ * Open and measure, then claim for this CVM. what: "cobd0". Both complain and
+ * return -errno; a failed claim leaves the image open.
+ */
+int blk_open(struct blk_image *image, const char *path, bool read_only,
+	     const char *what);
+int blk_claim(struct blk_image *image, const char *path, const char *what);
+void blk_close(struct blk_image *image);
+bool blk_same(const struct blk_image *a, const struct blk_image *b);
+
+/* --- I/O ------------------------------------------------------------------ */
+
+enum blk_op {
+	BLK_READ,
+	BLK_WRITE,
+	BLK_FLUSH,
+	BLK_DISCARD,		/* the contents do not matter any more */
+	BLK_ZERO,		/* keep the space */
+	BLK_ZERO_UNMAP,		/* the space may be given back */
+};
+
+/*
+ * One request. The caller fills the first part and owns it again when
+ * blk_ring_reap() returns it. iov[] is modified.
+ */
+struct blk_io {
+	enum blk_op op;
+	bool durable;		/* a write must be on the disk when it is done */
+	uint64_t offset;
+	uint64_t bytes;
+	struct iovec *iov;
+	unsigned int iovs;
+	int result;		/* out: 0 or -errno */
+
+	/* the ring's */
+	void *bounce;
+	size_t bounce_bytes;
+	bool no_direct;		/* the host refused direct I/O */
+	bool was_direct;
+	bool again;		/* must not be tried inline once more */
+	struct blk_io *next;
+};
+
+/* One thread's ring on one image. */
+struct blk_ring {
+	struct io_uring uring;
+	const struct blk_image *image;
+	int doorbell;		/* an eventfd that wakes blk_ring_wait() */
+	uint64_t doorbell_count;
+	bool doorbell_armed;
+	unsigned int in_flight;
+	struct blk_io *finished;/* done without the kernel's ring */
+};
+
+/* In the thread that will use it. depth: requests at a time. -errno. */
+int blk_ring_init(struct blk_ring *r, const struct blk_image *image,
+		  int doorbell, unsigned int depth);
+void blk_ring_exit(struct blk_ring *r);
+
+/* Prepares a request; blk_ring_submit() sends all that are prepared. */
+void blk_ring_add(struct blk_ring *r, struct blk_io *io);
+void blk_ring_submit(struct blk_ring *r);
+
+/* A finished request, or NULL. */
+struct blk_io *blk_ring_reap(struct blk_ring *r);
+
+/* True if blk_ring_reap() has something to look at; cheap. */
+bool blk_ring_ready(struct blk_ring *r);
+
+/* Submits, and sleeps until a request is finished or the doorbell rings. */
+void blk_ring_wait(struct blk_ring *r);
+
+#endif /* COLINUX_BLK_H */

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Opening a disk image: what it is, whether it is ours alone, how it wants to
+ * be accessed.
+ *
+ * The lock is an open-file-description lock: it belongs to `buffered`, goes
+ * with it however the process ends, and holds between CVMs of one process as
+ * well. Writers exclude everybody; readers only writers.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <linux/fs.h>
+
+#include "backends/blk.h"
+#include "core/log.h"
+
+#define SECTOR 512
+
+struct opening {
+	struct blk_image *image;
+	const char *what;
+	const char *path;
+};
+
+static int fail(const struct opening *o, int err, const char *why)
+{
+	say("%s: %s: %s", o->what, o->path, why);
+	return -err;
+}
+
+static int open_failed(const struct opening *o, int err)
+{
+	switch (err) {
+	case ENOENT:
+		return fail(o, err, "no such image: create it or correct the path");
+	case EROFS:
+	case EACCES:
+	case EPERM:
+		if (o->image->read_only)
+			return fail(o, err, "not readable: change its permissions");
+		return fail(o, err, "not writable: make it so, or use it with ',ro'");
+	case ETXTBSY:
+	case EBUSY:
+		return fail(o, err, "in use by the host (mounted?): unmount it, or use it with ',ro'");
+	case EISDIR:
+		return fail(o, err, "is a directory: use an image file or a block device");
+	}
+	say("%s: %s: cannot open: %s", o->what, o->path, strerror(err));
+	return -err;
+}
+
+static int lock(const struct opening *o)
+{
+	struct flock l = {
+		.l_type = o->image->read_only ? F_RDLCK : F_WRLCK,
+		.l_whence = SEEK_SET,
+	};
+
+	if (fcntl(o->image->buffered, F_OFD_SETLK, &l) == 0)
+		return 0;
+	if (errno == EAGAIN || errno == EACCES)
+		return fail(o, EBUSY, "locked, another CVM uses it: stop that one, or use both with ',ro'");
+	say("%s: %s: cannot lock: %s", o->what, o->path, strerror(errno));
+	return -errno;
+}
+
+static int measure_device(const struct opening *o)
+{
+	struct blk_image *i = o->image;
+	int logical = SECTOR, read_only = 0;
+	unsigned int physical = SECTOR;
+
+	if (ioctl(i->buffered, BLKGETSIZE64, &i->bytes) < 0 ||
+	    ioctl(i->buffered, BLKSSZGET, &logical) < 0)
+		return fail(o, errno, "cannot find its size");
+	ioctl(i->buffered, BLKPBSZGET, &physical);
+	if (!i->read_only && ioctl(i->buffered, BLKROGET, &read_only) == 0 &&
+	    read_only)
+		return open_failed(o, EROFS);
+	i->block_device = true;
+	i->block_bytes = logical;
+	i->physical_bytes = physical < (unsigned int)logical ?
+			    (unsigned int)logical : physical;
+	i->memory_align = logical;
+	i->offset_align = logical;
+	return 0;
+}
+
+static int measure_file(const struct opening *o, const struct stat *st)
+{
+	struct blk_image *i = o->image;
+	struct statx x;
+
+	/* root may write it all the same; its owner said not to. */
+	if (!i->read_only && !(st->st_mode & 0222))
+		return open_failed(o, EACCES);
+	i->bytes = st->st_size;
+	i->block_bytes = SECTOR;
+	i->physical_bytes = 4096;
+	/* Right for nearly all; where it is not, EINVAL tells us later. */
+	i->memory_align = SECTOR;
+	i->offset_align = SECTOR;
+#ifdef STATX_DIOALIGN
+	if (statx(i->buffered, "", AT_EMPTY_PATH, STATX_DIOALIGN, &x) == 0 &&
+	    (x.stx_mask & STATX_DIOALIGN) && x.stx_dio_offset_align) {
+		i->memory_align = x.stx_dio_mem_align;
+		i->offset_align = x.stx_dio_offset_align;
+	}
+#else
+	(void)x;
+#endif
+	return 0;
+}
+
+static int measure(const struct opening *o)
+{
+	struct blk_image *i = o->image;
+	struct stat st;
+	int err;
+
+	if (fstat(i->buffered, &st) < 0)
+		return open_failed(o, errno);
+	if (S_ISBLK(st.st_mode))
+		err = measure_device(o);
+	else if (S_ISREG(st.st_mode))
+		err = measure_file(o, &st);
+	else
+		return fail(o, EINVAL, "neither a file nor a block device: use one of these");
+	if (err)
+		return err;
+	if (i->bytes == 0)
+		return fail(o, EINVAL, "is empty: create an image, see 'colinux image'");
+	if (i->bytes % SECTOR)
+		return fail(o, EINVAL, "its size is not a multiple of 512 bytes: truncated or no disk image");
+	/* A device may have several names; its number is what counts. */
+	i->device = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev;
+	i->inode = S_ISBLK(st.st_mode) ? 0 : st.st_ino;
+	return 0;
+}
+
+/*
+ * The same file once more, with O_DIRECT. Best effort for files (tmpfs has
+ * none). A device that we write must not be mounted by the host: O_EXCL.
+ */
+static int open_direct(const struct opening *o)
+{
+	struct blk_image *i = o->image;
+	int flags = (i->read_only ? O_RDONLY : O_RDWR) | O_DIRECT | O_CLOEXEC;
+	struct stat a, b;
+
+	if (i->block_device && !i->read_only)
+		flags |= O_EXCL;
+	i->direct = open(o->path, flags);
+	if (i->direct < 0)
+		return i->block_device ? open_failed(o, errno) : 0;
+	if (fstat(i->buffered, &a) == 0 && fstat(i->direct, &b) == 0 &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+		return 0;
+	close(i->direct);
+	i->direct = -1;
+	return 0;
+}
+
+int blk_open(struct blk_image *image, const char *path, bool read_only,
+	     const char *what)
+{
+	const struct opening o = { image, what, path };
+	/* O_NONBLOCK: not to hang if it is a FIFO. */
+	int flags = (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK;
+	int err;
+
+	memset(image, 0, sizeof(*image));
+	image->direct = -1;
+	image->read_only = read_only;
+	image->buffered = open(path, flags);
+	if (image->buffered < 0)
+		return open_failed(&o, errno);
+	fcntl(image->buffered, F_SETFL, 0);
+	err = measure(&o);
+	if (err)
+		blk_close(image);
+	return err;
+}
+
+int blk_claim(struct blk_image *image, const char *path, const char *what)
+{
+	const struct opening o = { image, what, path };
+	int err = lock(&o);
+
+	return err ? err : open_direct(&o);
+}
+
+void blk_close(struct blk_image *image)
+{
+	if (image->direct >= 0)
+		close(image->direct);
+	if (image->buffered >= 0)
+		close(image->buffered);
+	image->direct = -1;
+	image->buffered = -1;
+}
+
+bool blk_same(const struct blk_image *a, const struct blk_image *b)
+{
+	return a->block_device == b->block_device && a->device == b->device &&
+	       a->inode == b->inode;
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Setting and checking single values of the configuration, see config.h. */
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <colinux/abi.h>
+
+#include "core/config.h"
+#include "core/log.h"
+
+void config_init(struct config *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->mem_bytes = CONFIG_MEM_DEFAULT;
+	c->vcpus = 1;
+}
+
+void config_free(struct config *c)
+{
+	free(c->kernel);
+	free(c->initrd);
+	free(c->root);
+	free(c->append);
+	free(c->name);
+	free(c->log);
+	for (unsigned int i = 0; i < c->cobds; i++)
+		free(c->cobd[i].path);
+	memset(c, 0, sizeof(*c));
+}
+
+static int no_memory(const char *what)
+{
+	say("%s: out of memory", what);
+	return -ENOMEM;
+}
+
+int config_set_string(char **field, const char *value, const char *what)
+{
+	char *copy;
+
+	if (!*value) {
+		say("%s: the value is empty", what);
+		return -EINVAL;
+	}
+	copy = strdup(value);
+	if (!copy)
+		return no_memory(what);
+	free(*field);
+	*field = copy;
+	return 0;
+}
+
+/* Digits with an optional unit; a bare number is MiB, as it always was. */
+static int parse_size(const char *value, uint64_t *bytes)
+{
+	unsigned long long n;
+	unsigned int shift = 20;
+	char *end;
+
+	if (!isdigit((unsigned char)*value))
+		return -EINVAL;
+	errno = 0;
+	n = strtoull(value, &end, 10);
+	if (errno)
+		return -ERANGE;
+	switch (*end) {
+	case 'k': case 'K': shift = 10; end++; break;
+	case 'm': case 'M': shift = 20; end++; break;
+	case 'g': case 'G': shift = 30; end++; break;
+	case 't': case 'T': shift = 40; end++; break;
+	}
+	if (*end)
+		return -EINVAL;
+	if (n > UINT64_MAX >> shift)
+		return -ERANGE;
+	*bytes = (uint64_t)n << shift;
+	return 0;
+}
+
+int config_set_mem(struct config *c, const char *value, const char *what)
+{
+	uint64_t bytes = 0;
+	int err = parse_size(value, &bytes);
+
+	if (err == -EINVAL) {
+		say("%s: '%s' is not a size: use a number of MiB, or a unit: 512M, 2G",
+		    what, value);
+		return -EINVAL;
+	}
+	if (err || bytes > CO_MEM_MAX) {
+		say("%s: %s is too big: use at most %luG", what, value,
+		    CO_MEM_MAX >> 30);
+		return -EINVAL;
+	}
+	if (bytes < CO_MEM_MIN) {
+		say("%s: %s is too small: use at least %luM", what, value,
+		    CO_MEM_MIN >> 20);
+		return -EINVAL;
+	}
+	if (bytes % CO_CHUNK_SIZE) {
+		say("%s: %s is not a multiple of 2 MiB: use %" PRIu64 "M", what,
+		    value, (bytes / CO_CHUNK_SIZE + 1) * 2);
+		return -EINVAL;
+	}
+	c->mem_bytes = bytes;
+	return 0;
+}
+
+int config_set_cpus(struct config *c, const char *value, const char *what)
+{
+	char *end;
+	unsigned long n = strtoul(value, &end, 10);
+
+	if (!isdigit((unsigned char)*value) || *end || n < 1) {
+		say("%s: '%s' is not a number of CPUs: use 1", what, value);
+		return -EINVAL;
+	}
+	if (n > 1) {
+		say("%s: %s CPUs are not supported yet: use 1", what, value);
+		return -EINVAL;
+	}
+	c->vcpus = n;
+	return 0;
+}
+
+int config_set_name(struct config *c, const char *value, const char *what)
+{
+	size_t ok = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789"
+				  "ABCDEFGHIJKLMNOPQRSTUVWXYZ_.-");
+
+	if (value[ok] || ok > 63) {
+		say("%s: '%s' is not a name: use up to 63 letters, digits, '.', '_', '-'",
+		    what, value);
+		return -EINVAL;
+	}
+	return config_set_string(&c->name, value, what);
+}
+
+int config_set_cocon(struct config *c, const char *value, const char *what)
+{
+	unsigned long columns, rows = 0;
+	char *end;
+
+	columns = strtoul(value, &end, 10);
+	if (isdigit((unsigned char)*value) && *end == 'x' &&
+	    isdigit((unsigned char)end[1]))
+		rows = strtoul(end + 1, &end, 10);
+	if (*end || columns < 1 || columns > 1000 || rows < 1 || rows > 1000) {
+		say("%s: '%s' is not a size: use COLUMNSxROWS, such as 80x25",
+		    what, value);
+		return -EINVAL;
+	}
+	c->columns = columns;
+	c->rows = rows;
+	return 0;
+}
+
+/* Takes ",ro" or ",rw" off the end of path. */
+static bool split_read_only(char *path)
+{
+	char *comma = strrchr(path, ',');
+
+	if (!comma || (strcmp(comma, ",ro") && strcmp(comma, ",rw")))
+		return false;
+	*comma = '\0';
+	return comma[2] == 'o';
+}
+
+static int insert_cobd(struct config *c, struct cobd_config new,
+		       const char *what)
+{
+	unsigned int at = 0;
+
+	while (at < c->cobds && c->cobd[at].number < new.number)
+		at++;
+	if (at < c->cobds && c->cobd[at].number == new.number) {
+		say("%s: cobd%u is given twice: remove one", what, new.number);
+		return -EINVAL;
+	}
+	memmove(&c->cobd[at + 1], &c->cobd[at],
+		(c->cobds - at) * sizeof(c->cobd[0]));
+	c->cobd[at] = new;
+	c->cobds++;
+	return 0;
+}
+
+int config_add_cobd(struct config *c, int number, const char *value,
+		    const char *what)
+{
+	struct cobd_config new = { 0 };
+	int err;
+
+	if (number < 0)
+		number = c->cobds ? c->cobd[c->cobds - 1].number + 1 : 0;
+	if (number > 255 || c->cobds == CONFIG_MAX_COBD) {
+		say("%s: too many: use at most %d cobds, numbers 0 to 255", what,
+		    CONFIG_MAX_COBD);
+		return -EINVAL;
+	}
+	new.number = number;
+	err = config_set_string(&new.path, value, what);
+	if (err)
+		return err;
+	new.read_only = split_read_only(new.path);
+	if (!*new.path) {
+		say("%s: '%s' has no file name", what, value);
+		err = -EINVAL;
+	} else {
+		err = insert_cobd(c, new, what);
+	}
+	if (err)
+		free(new.path);
+	return err;
+}
+
+int config_append(struct config *c, const char *words, const char *what)
+{
+	size_t old = c->append ? strlen(c->append) : 0;
+	size_t len = strlen(words);
+	char *joined;
+
+	if (strpbrk(words, "\r\n")) {
+		say("%s: kernel parameters must be on one line", what);
+		return -EINVAL;
+	}
+	joined = realloc(c->append, old + 1 + len + 1);
+	if (!joined)
+		return no_memory(what);
+	if (old)
+		joined[old++] = ' ';
+	memcpy(joined + old, words, len + 1);
+	c->append = joined;
+	return 0;
+}
+
+int config_check(const struct config *c)
+{
+	if (!c->kernel) {
+		say("no kernel: use --kernel FILE, or kernel=FILE in the configuration file");
+		return -EINVAL;
+	}
+	return 0;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the user asked for: filled by the command line (cli/args.c) and by
+ * classic configuration files (conf_file.c) through the same setters, so that
+ * both say the same about a bad value. Parsers complain themselves, with one
+ * line, and return -EINVAL (-ENOMEM).
+ */
+#ifndef COLINUX_CONFIG_H
+#define COLINUX_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_MAX_COBD		30	/* the console takes a device too */
+#define CONFIG_MEM_DEFAULT	(512ULL << 20)
+
+struct cobd_config {
+	unsigned int number;	/* N of cobdN */
+	char *path;
+	bool read_only;
+};
+
+struct config {
+	char *kernel;
+	char *initrd;		/* or NULL */
+	char *root;		/* as given, or NULL */
+	char *append;		/* more kernel parameters, or NULL */
+	char *name;		/* or NULL */
+	char *log;		/* or NULL */
+	uint64_t mem_bytes;
+	unsigned int vcpus;
+	unsigned int columns;	/* of the console, 0: as the terminal */
+	unsigned int rows;
+	bool no_console;
+	struct cobd_config cobd[CONFIG_MAX_COBD];	/* ordered by number */
+	unsigned int cobds;
+};
+
+void config_init(struct config *c);
+void config_free(struct config *c);
+
+/* `what` names the place in messages: "--mem" or "some.conf:3: mem". */
+int config_set_string(char **field, const char *value, const char *what);
+int config_set_mem(struct config *c, const char *value, const char *what);
+int config_set_cpus(struct config *c, const char *value, const char *what);
+int config_set_name(struct config *c, const char *value, const char *what);
+int config_set_cocon(struct config *c, const char *value, const char *what);
+/* value: PATH or PATH,ro or PATH,rw. number < 0: one above the highest. */
+int config_add_cobd(struct config *c, int number, const char *value,
+		    const char *what);
+/* Adds words to the kernel's command line. */
+int config_append(struct config *c, const char *words, const char *what);
+
+/* Reads a classic configuration file. */
+int config_read_file(struct config *c, const char *path);
+/* The same for a text in memory; `name` is for messages. */
+int config_parse_text(struct config *c, const char *name, const char *text,
+		      size_t len);
+
+/* Is it complete? Complains if not. */
+int config_check(const struct config *c);
+
+/*
+ * The guest's command line, NUL-terminated, into buf. /dev/cobdN names become
+ * the names that virtio-blk gives: cobds are vda, vdb, ... in their order.
+ */
+int cmdline_build(const struct config *c, char *buf, size_t size);
+
+#endif /* COLINUX_CONFIG_H */

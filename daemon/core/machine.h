@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * One CVM: everything this process runs. main.c brings it up and down,
+ * vcpu.c runs the guest, loop.c listens to the user.
+ */
+#ifndef COLINUX_MACHINE_H
+#define COLINUX_MACHINE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <colinux/abi.h>
+
+#include "core/config.h"
+#include "core/exit.h"
+#include "core/guest_mem.h"
+#include "core/loader.h"
+#include "core/sink.h"
+#include "core/thread.h"
+#include "core/virtio.h"
+#include "devices/devices.h"
+
+struct machine {
+	const struct config *config;
+	struct kernel_file kernel;
+	struct initrd_file initrd;
+	char cmdline[CO_CMDLINE_MAX];
+	struct blk_image image[CONFIG_MAX_COBD];	/* until a cobd has it */
+	unsigned int images;
+	struct sink sink;
+	int driver;
+	struct guest_mem mem;
+	struct virtio_bus bus;
+	struct cocon *cocon;
+	bool terminal;		/* standard input is one, and raw */
+	struct thread vcpu;
+	atomic_bool kill;	/* the vCPU thread shall end the guest now */
+	int end_event;		/* eventfd: the guest has ended */
+	enum exit_code end;	/* how; valid once end_event was signalled */
+};
+
+/* vcpu.c: starts the thread that runs vCPU 0. -errno. */
+int vcpu_start(struct machine *m);
+
+/* loop.c: serves the user until the guest has ended. -errno if it cannot. */
+int loop_run(struct machine *m);
+
+/* loop.c: signals that loop_run() takes; once, before there are threads. */
+void loop_block_signals(void);
+
+/* run.c: the whole life of a CVM; the exit code. Complains. */
+enum exit_code machine_run(const struct config *config);
+
+#endif /* COLINUX_MACHINE_H */

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The life of a CVM: all checks that need no driver, then the driver, memory,
+ * devices, the guest, and everything back in reverse.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "core/machine.h"
+#include "os/os.h"
+
+#define MAX_COBD_QUEUES	4
+
+/* --- disk images ---------------------------------------------------------- */
+
+static int check_double(const struct machine *m, unsigned int new)
+{
+	const struct cobd_config *c = m->config->cobd;
+
+	for (unsigned int i = 0; i < new; i++) {
+		if (!blk_same(&m->image[i], &m->image[new]) ||
+		    (m->image[i].read_only && m->image[new].read_only))
+			continue;
+		say("cobd%u: %s: is cobd%u already: use two images, or both with ',ro'",
+		    c[new].number, c[new].path, c[i].number);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static void close_images(struct machine *m)
+{
+	while (m->images > 0)
+		blk_close(&m->image[--m->images]);
+}
+
+static int open_images(struct machine *m)
+{
+	for (unsigned int i = 0; i < m->config->cobds; i++) {
+		const struct cobd_config *c = &m->config->cobd[i];
+		char what[24];
+		int err;
+
+		snprintf(what, sizeof(what), "cobd%u", c->number);
+		err = blk_open(&m->image[i], c->path, c->read_only, what);
+		if (err)
+			goto close;
+		m->images++;
+		err = check_double(m, i);
+		if (!err)
+			err = blk_claim(&m->image[i], c->path, what);
+		if (err)
+			goto close;
+	}
+	return 0;
+close:
+	close_images(m);
+	return -EINVAL;
+}
+
+/* --- files ---------------------------------------------------------------- */
+
+/* Everything that can be wrong without a driver. */
+static int open_files(struct machine *m)
+{
+	const struct config *c = m->config;
+	int err;
+
+	err = kernel_open(&m->kernel, c->kernel, c->mem_bytes);
+	if (err)
+		return err;
+	err = initrd_open(&m->initrd, c->initrd, &m->kernel, c->mem_bytes);
+	if (err)
+		goto close_kernel;
+	err = open_images(m);
+	if (err)
+		goto close_initrd;
+	err = sink_open(&m->sink, !c->no_console, c->log);
+	if (err)
+		goto close_images;
+	return 0;
+close_images:
+	close_images(m);
+close_initrd:
+	initrd_close(&m->initrd);
+close_kernel:
+	kernel_close(&m->kernel);
+	return err;
+}
+
+static void close_files(struct machine *m)
+{
+	sink_close(&m->sink);
+	close_images(m);
+	initrd_close(&m->initrd);
+	kernel_close(&m->kernel);
+}
+
+/* --- memory --------------------------------------------------------------- */
+
+static void create_failed(const struct machine *m, int err, uint64_t got)
+{
+	uint64_t want = m->config->mem_bytes >> 20;
+
+	if (err == -ENOMEM)
+		say("memory: the host has only %" PRIu64 " of %" PRIu64
+		    " MiB in unfragmented pieces of 2 MiB: use a smaller --mem, or free host memory",
+		    got >> 20, want);
+	else
+		say("memory: the driver refuses %" PRIu64 " MiB: %s", want,
+		    strerror(-err));
+}
+
+static int create_memory(struct machine *m)
+{
+	const struct config *c = m->config;
+	uint64_t got;
+	int err;
+
+	err = os_driver_open(&m->driver);
+	if (err)
+		return err;
+	err = os_driver_create(m->driver, c->vcpus, c->mem_bytes, &got);
+	if (err) {
+		create_failed(m, err, got);
+		goto close;
+	}
+	m->mem.size = c->mem_bytes;
+	err = os_driver_map(m->driver, m->mem.size, &m->mem.hva);
+	if (err) {
+		say("memory: cannot map the guest's: %s", strerror(-err));
+		goto close;
+	}
+	return 0;
+close:
+	os_driver_close(m->driver);
+	return err;
+}
+
+static void destroy_memory(struct machine *m)
+{
+	os_driver_unmap(m->mem.hva, m->mem.size);
+	os_driver_close(m->driver);
+}
+
+static int load(struct machine *m)
+{
+	int err = kernel_load(&m->kernel, &m->mem);
+
+	if (!err)
+		err = initrd_load(&m->initrd, &m->mem);
+	if (err)
+		return err;
+	boot_params_fill(&m->mem, &m->initrd, m->cmdline);
+	/* Not needed any more, and the files may be replaced meanwhile. */
+	kernel_close(&m->kernel);
+	initrd_close(&m->initrd);
+	return 0;
+}
+
+/* --- devices -------------------------------------------------------------- */
+
+static int create_devices(struct machine *m)
+{
+	const struct config *c = m->config;
+	unsigned int queues = c->vcpus < MAX_COBD_QUEUES ? c->vcpus :
+							   MAX_COBD_QUEUES;
+	unsigned int columns = c->columns, rows = c->rows;
+	int err;
+
+	virtio_init(&m->bus, m->driver, &m->mem);
+	if (columns == 0 && os_terminal_size(&columns, &rows))
+		columns = 0;
+	err = cocon_create(&m->bus, &m->sink, columns, rows, &m->cocon);
+	/* In this order, as the guest names them by it. */
+	for (unsigned int i = 0; i < c->cobds && !err; i++) {
+		struct blk_image image = m->image[i];
+
+		m->image[i].buffered = -1;	/* the cobd's from now on */
+		m->image[i].direct = -1;
+		err = cobd_create(&m->bus, &image, c->cobd[i].number, queues);
+	}
+	if (err)
+		virtio_destroy(&m->bus);
+	return err;
+}
+
+/* --- running -------------------------------------------------------------- */
+
+static int boot(struct machine *m)
+{
+	int err = os_driver_boot(m->driver, m->kernel.entry_gva,
+				 CO_ZERO_PAGE_GPA);
+
+	if (err)
+		say("the driver cannot boot the guest: %s", strerror(-err));
+	return err;
+}
+
+/* The guest runs from here to the end; m->end says how it went. */
+static int run(struct machine *m)
+{
+	int err;
+
+	m->end_event = eventfd(0, EFD_CLOEXEC);
+	if (m->end_event < 0) {
+		say("cannot make an eventfd: %s", strerror(errno));
+		return -errno;
+	}
+	m->terminal = !m->config->no_console && os_terminal_enter();
+	m->sink.raw = m->terminal && isatty(STDOUT_FILENO);
+	err = vcpu_start(m);
+	if (err)
+		say("cannot start the vCPU's thread: %s", strerror(-err));
+	else
+		err = loop_run(m);
+	if (err && m->vcpu.started) {
+		atomic_store(&m->kill, true);
+		sink_abort(&m->sink);
+	}
+	thread_join(&m->vcpu);
+	os_terminal_leave();
+	close(m->end_event);
+	return err;
+}
+
+static enum exit_code with_files(struct machine *m)
+{
+	int err = create_memory(m);
+
+	if (err)
+		return EXIT_STARTUP;
+	err = load(m);
+	if (err)
+		goto destroy_memory;
+	err = create_devices(m);
+	if (err)
+		goto destroy_memory;
+	err = boot(m);
+	if (!err)
+		err = run(m);
+	virtio_destroy(&m->bus);
+destroy_memory:
+	destroy_memory(m);
+	return err ? EXIT_STARTUP : m->end;
+}
+
+enum exit_code machine_run(const struct config *config)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+	enum exit_code code = EXIT_USAGE;
+
+	if (!m) {
+		say("out of memory");
+		return EXIT_STARTUP;
+	}
+	m->config = config;
+	if (cmdline_build(config, m->cmdline, sizeof(m->cmdline)))
+		goto free;
+	code = EXIT_STARTUP;
+	if (threads_init() || open_files(m))
+		goto free;
+	loop_block_signals();
+	code = with_files(m);
+	close_files(m);
+free:
+	free(m);
+	return code;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The devices a CVM can have; each is one file here. */
+#ifndef COLINUX_DEVICES_H
+#define COLINUX_DEVICES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "backends/blk.h"
+#include "core/sink.h"
+#include "core/virtio.h"
+
+/*
+ * cobd: a disk. Takes over *image, also if it fails. Complains.
+ */
+int cobd_create(struct virtio_bus *bus, struct blk_image *image,
+		unsigned int number, unsigned int queues);
+
+/*
+ * cocon: the console. columns = 0: its size is not known. Complains.
+ */
+struct cocon;
+
+int cocon_create(struct virtio_bus *bus, struct sink *sink,
+		 unsigned int columns, unsigned int rows, struct cocon **cocon);
+
+/* The functions below are for the main thread. */
+
+/* How many bytes cocon_input() takes now. */
+size_t cocon_room(struct cocon *cocon);
+void cocon_input(struct cocon *cocon, const char *data, size_t len);
+
+/* Becomes readable when the guest can take more; then cocon_serve_input(). */
+int cocon_input_doorbell(const struct cocon *cocon);
+void cocon_serve_input(struct cocon *cocon);
+
+void cocon_resize(struct cocon *cocon, unsigned int columns, unsigned int rows);
+
+#endif /* COLINUX_DEVICES_H */
