@@ -46,7 +46,12 @@ image: deps
 	@echo "guest image" >&2
 	@tools/build-image
 
-tools: $(B)/cojob
+tools: $(B)/cojob $(B)/tests/cvm $(B)/tests/tables | deps
+	@$(MAKE) -s -C tests/guest OUT=../../$(B)/tests
+
+$(B)/tests/%: tests/tools/%.c include/colinux/abi.h include/colinux/ioctl.h | deps
+	@mkdir -p $(B)/tests
+	@$(CC) -O2 -Wall -Wextra -Werror -Iinclude -static -o $@ $<
 
 $(B)/cojob: testbed/cojob.c | deps
 	@mkdir -p $(B)

@@ -183,7 +183,9 @@ class Machine:
         *lines, self.ctl_buffer = self.ctl_buffer.split(b"\n")
         for line in lines:
             words = line.decode(errors="replace").split()
-            if words[:1] == ["exit"]:
+            if words[:1] == ["up"] and self.args.nmi:
+                self.set_nmi(self.args.nmi)
+            elif words[:1] == ["exit"]:
                 self.status = int(words[1])
             elif words[:1] == ["nmi"]:
                 self.set_nmi(None if words[1] == "off" else float(words[1]))
@@ -258,8 +260,6 @@ class Machine:
     def talk(self, qemu, start):
         """Move bytes until QEMU has ended: True, or False on timeout."""
         self.qmp = Qmp(self.sockets["qmp"])
-        if self.args.nmi:
-            self.set_nmi(self.args.nmi)
         selector = selectors.DefaultSelector()
         for name, sock in self.sockets.items():
             selector.register(sock, selectors.EVENT_READ, name)
