@@ -61,10 +61,10 @@ guest_said() {
 # Checksums in a loop, each compared with the first.
 load_start() {
 	rm -f /tmp/load.*
-	sha256sum < $kernel > /tmp/load.want
+	sha256sum < /bin/busybox > /tmp/load.want
 	(
 		while [ ! -e /tmp/load.stop ]; do
-			if sha256sum < $kernel | cmp -s - /tmp/load.want; then
+			if sha256sum < /bin/busybox | cmp -s - /tmp/load.want; then
 				echo >> /tmp/load.good
 			else
 				echo >> /tmp/load.wrong
