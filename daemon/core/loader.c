@@ -167,13 +167,11 @@ static int read_segments(struct kernel_file *k, uint64_t mem_bytes)
 	Elf64_Ehdr e;
 	int err, found = 0;
 
+	memset(&e, 0, sizeof(e));
 	err = read_at(k->fd, &e, sizeof(e), 0);
-	if (err == -ENODATA)
-		return bad(k, "not an ELF file: use the guest's vmlinux, not a bzImage");
-	if (!err)
-		err = check_header(k, &e);
-	else
+	if (err && (err != -ENODATA || !memcmp(e.e_ident, ELFMAG, SELFMAG)))
 		return bad_read(k, err);
+	err = check_header(k, &e);
 	if (err)
 		return err;
 	for (unsigned int i = 0; i < e.e_phnum; i++) {

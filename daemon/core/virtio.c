@@ -23,6 +23,7 @@
 			 (1ULL << VIRTIO_RING_F_EVENT_IDX) |	\
 			 (1ULL << VIRTIO_RING_F_INDIRECT_DESC))
 
+#define MAX_COMPLAINTS	20
 #define TABLE_BYTES	(CO_MAX_DEVICES * sizeof(struct co_device))
 
 void virtio_init(struct virtio_bus *bus, int driver,
@@ -180,7 +181,6 @@ static void reset(struct device *dev)
 		stop_queue(dev, n);
 	dev->features = 0;
 	dev->status = 0;
-	dev->broken_said = false;
 }
 
 /* FEATURES_OK stays only if we can live with what the guest accepted. */
@@ -280,7 +280,8 @@ void device_signal(struct device *dev, unsigned int queue)
 
 void device_broken(struct device *dev, const char *why)
 {
-	if (!atomic_exchange(&dev->broken_said, true))
+	/* A guest can do this for ever; its user need not read it all. */
+	if (atomic_fetch_add(&dev->complaints, 1) < MAX_COMPLAINTS)
 		say("%s%u: stopped, the guest must reset it: %s",
 		    dev->ops->name, dev->number, why);
 	__atomic_fetch_or(&dev->shared->status,

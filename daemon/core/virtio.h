@@ -67,7 +67,7 @@ struct device {
 	unsigned int queues;
 	struct device_queue queue[CO_MAX_QUEUES];
 	uint16_t config_virq;
-	atomic_bool broken_said;
+	atomic_uint complaints;
 };
 
 struct virtio_bus {

@@ -352,7 +352,7 @@ static const struct device_ops cobd_ops = {
 static int make_queue(struct cobd *c, unsigned int index)
 {
 	struct cobd_queue *q = &c->queue[index];
-	char name[16];
+	char name[32];
 	int err;
 
 	q->cobd = c;

@@ -20,7 +20,7 @@
 #include "devices/devices.h"
 
 #define QUEUE_SIZE	64
-#define INPUT_BYTES	4096
+#define INPUT_BYTES	65536	/* a pasted text; untouched pages are free */
 #define MAX_SIDE	0xffff
 
 enum { RX, TX, QUEUES };
