@@ -79,7 +79,7 @@ static enum next crash_fault(struct co_vcpu *vcpu, struct co_ioc_run *run,
 		fault->vector, (unsigned long long)fault->error,
 		(unsigned long long)fault->rip,
 		(unsigned long long)fault->cr2);
-	run->arg[0] = fault->vector;
+	run->arg[0] = fault->vector == ~0U ? ~0ULL : fault->vector;
 	run->arg[1] = fault->rip;
 	run->arg[2] = fault->cr2;
 	return end_cvm(vcpu, run, CO_EXIT_CRASH);
@@ -203,12 +203,10 @@ static enum next enter_once(struct co_vcpu *vcpu, struct co_ioc_run *run)
 	do {
 		co_count(vcpu->cvm, switches);
 		why = co_arch_enter(vcpu, &fault);
-		if (why == CO_ARCH_NMI &&
-		    co_os_now_ns() - start > STUCK_NS)
-			return crash(vcpu, run,
-				     "the guest kept interrupts off for 5 s");
-	} while (why == CO_ARCH_NMI);
+	} while (why == CO_ARCH_NMI && co_os_now_ns() - start <= STUCK_NS);
 	WRITE_ONCE(vcpu->entered_ns, 0);
+	if (why == CO_ARCH_NMI)
+		return crash(vcpu, run, "the guest kept interrupts off for 5 s");
 	if (why == CO_ARCH_OP)
 		return operate(vcpu, run);
 	return crash_fault(vcpu, run, &fault);

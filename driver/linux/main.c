@@ -74,9 +74,11 @@ static long co_ioctl_run(struct co_cvm *cvm, struct co_ioc_run __user *user)
 	if (get_user(run->vcpu, &user->vcpu))
 		goto free;
 	ret = co_cvm_ioctl(cvm, CO_IOC_RUN, run);
+	/* Whatever ended it, this thread may exit before the next kick. */
+	if (!ret || ret == -EINTR || ret == -ESHUTDOWN)
+		co_port_detach(&cvm->vcpu[run->vcpu].waiter);
 	if (ret)
 		goto free;
-	co_port_detach(&cvm->vcpu[run->vcpu].waiter);
 	if (copy_to_user(user, run, offsetof(struct co_ioc_run, text) +
 			 min_t(u32, run->text_len, CO_TEXT_MAX)))
 		ret = -EFAULT;

@@ -116,7 +116,8 @@ void co_port_detach(struct co_os_waiter *w)
 	unsigned long flags;
 
 	spin_lock_irqsave(&w->lock, flags);
-	w->task = NULL;
+	if (w->task == current)		/* else another runs it by now */
+		w->task = NULL;
 	spin_unlock_irqrestore(&w->lock, flags);
 }
 

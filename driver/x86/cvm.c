@@ -93,9 +93,9 @@ static int vcpu_create(struct co_cvm *cvm, struct co_vcpu *vcpu)
 		arch->fpu_order++;
 	arch->fpu = co_os_page_alloc(arch->fpu_order, &arch->state_hpa);
 	s = co_os_page_alloc(1, &arch->state_hpa);
+	arch->state = s;
 	if (!arch->fpu || !s)
 		return -ENOMEM;
-	arch->state = s;
 	s->h_self = (u64)s;
 	s->g_self = CO_AREA_VCPU_GVA + vcpu->index * (u64)CO_VCPU_STATE_SIZE;
 	s->h_code = (u64)co_passage_page;
