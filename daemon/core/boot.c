@@ -105,8 +105,8 @@ void boot_params_fill(const struct guest_mem *mem,
 
 	/* Both lie in the first MiB, and memory is never smaller than that. */
 	memset(bp, 0, sizeof(*bp));
-	strncpy(line, cmdline, CO_CMDLINE_MAX - 1);
-	line[CO_CMDLINE_MAX - 1] = '\0';
+	memset(line, 0, CO_CMDLINE_MAX);
+	memcpy(line, cmdline, strnlen(cmdline, CO_CMDLINE_MAX - 1));
 
 	bp->hdr.boot_flag = BOOT_FLAG;
 	bp->hdr.header = HEADER_MAGIC;

@@ -66,14 +66,14 @@ static int parse_size(const char *value, uint64_t *bytes)
 	n = strtoull(value, &end, 10);
 	if (errno)
 		return -ERANGE;
-	switch (*end) {
-	case 'k': case 'K': shift = 10; end++; break;
-	case 'm': case 'M': shift = 20; end++; break;
-	case 'g': case 'G': shift = 30; end++; break;
-	case 't': case 'T': shift = 40; end++; break;
+	if (*end) {
+		static const char units[] = "kmgt";
+		const char *unit = strchr(units, tolower((unsigned char)*end));
+
+		if (!unit || end[1])
+			return -EINVAL;
+		shift = 10 * (unit - units + 1);
 	}
-	if (*end)
-		return -EINVAL;
 	if (n > UINT64_MAX >> shift)
 		return -ERANGE;
 	*bytes = (uint64_t)n << shift;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Where `colinux` starts, and the only place where it exits. */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,8 +53,11 @@ static enum exit_code command(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	enum exit_code code = command(argc, argv);
+	enum exit_code code;
 
+	/* A heap for each thread would cost more than all we allocate. */
+	mallopt(M_ARENA_MAX, 1);
+	code = command(argc, argv);
 	if (fflush(stdout) && code == 0) {
 		say("standard output: cannot write");
 		code = EXIT_STARTUP;

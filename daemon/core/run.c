@@ -239,6 +239,11 @@ static enum exit_code with_files(struct machine *m)
 	err = load(m);
 	if (err)
 		goto destroy_memory;
+	err = os_drop_privileges();
+	if (err) {
+		say("cannot give up privileges: %s", strerror(-err));
+		goto destroy_memory;
+	}
 	err = create_devices(m);
 	if (err)
 		goto destroy_memory;

@@ -92,7 +92,7 @@ static void finish(struct cobd_queue *q, struct cobd_request *r, uint8_t status)
 	uint32_t written = status == VIRTIO_BLK_S_OK ? r->written : 0;
 
 	/* Visible before the used index: barrier B in queue.c. */
-	*(volatile uint8_t *)r->status = status;
+	__atomic_store_n(r->status, status, __ATOMIC_RELAXED);
 	queue_push(vring(q), r->head, written + 1);
 	put_request(q, r);
 }
@@ -299,9 +299,11 @@ static void wait_stopped(struct cobd_queue *q)
 static void start_queue(struct device *dev, unsigned int queue)
 {
 	struct cobd *c = to_cobd(dev);
+	bool durable = !device_has(dev, VIRTIO_BLK_F_FLUSH);
 
-	/* No thread looks before the first queue runs. */
-	c->disk.durable = !device_has(dev, VIRTIO_BLK_F_FLUSH);
+	/* Changes only while no queue runs, so no thread is looking. */
+	if (c->disk.durable != durable)
+		c->disk.durable = durable;
 	give_order(&c->queue[queue], RUN);
 }
 

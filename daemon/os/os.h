@@ -40,6 +40,14 @@ int os_driver_virqfd(int driver, uint32_t vcpu, uint32_t virq, int event);
 
 int os_driver_raise(int driver, uint32_t vcpu, uint32_t virq);
 
+/* --- privileges ----------------------------------------------------------- */
+
+/*
+ * Everything is open: give up what a CVM does not need to run. Before the
+ * first thread starts.
+ */
+int os_drop_privileges(void);
+
 /* --- the terminal --------------------------------------------------------- */
 
 /*
