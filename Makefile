@@ -13,7 +13,7 @@ RELEASE_6.1 = $(shell ls -d /usr/src/linux-headers-6.1.*-amd64 2>/dev/null | sor
 RELEASE_6.12 = $(shell ls -d /usr/src/linux-headers-6.12.*-amd64 2>/dev/null | sort -V | tail -n 1 | sed s,.*headers-,,)
 
 .PHONY: all run check bench deps driver driver-6.1 driver-6.12 driver-local \
-	guest daemon image tools unit static clean
+	driver-debug guest daemon image tools unit static clean
 
 all: driver guest daemon image tools
 
@@ -28,6 +28,15 @@ driver-6.1 driver-6.12: driver-%: deps
 	@echo "driver for Linux $*" >&2
 	@tools/build-driver $(RELEASE_$*)
 	@ln -sfn $(RELEASE_$*) $(B)/driver/$*
+
+# For the tests: can send NMI storms.
+driver-debug: driver
+	@echo "driver, debug build" >&2
+	@for v in 6.1 6.12; do \
+		release=$$(readlink $(B)/driver/$$v); \
+		CO_DEBUG=y tools/build-driver $$release || exit 1; \
+		ln -sfn $$release-debug $(B)/driver/$$v-debug; \
+	done
 
 driver-local: deps
 	@echo "driver for this machine" >&2
@@ -62,7 +71,7 @@ $(B)/cojob: testbed/cojob.c | deps
 run: guest daemon image tools
 	@testbed/run
 
-check: all
+check: all driver-debug
 	@tests/run $(T)
 
 unit: deps

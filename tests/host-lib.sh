@@ -5,6 +5,7 @@
 kernel=/lib/vmlinux
 disk=/dev/vda
 
+# common to host and guest
 ok() {
 	echo "ok - $*"
 }
@@ -23,6 +24,8 @@ check() {
 same() {
 	if [ "$2" = "$3" ]; then ok "$1 ($3)"; else bad "$1: $3, not $2"; fi
 }
+
+# end of common
 
 load_driver() {
 	insmod /lib/colinux.ko && [ -c /dev/colinux ]
@@ -54,6 +57,25 @@ guest_said() {
 		sed "s/^/$1.$file| /" "/tmp/$1.$file"
 	done >&2
 	tail -n 30 "/tmp/$1.log" | sed "s/^/$1.log| /" >&2
+}
+
+# guest_checks NAME [OPTIONS OF colinux run] < SCRIPT: as guest; SCRIPT has ok,
+# bad, check and same, too, and what it says with them counts. The guest must
+# power off in good order.
+guest_checks() {
+	{
+		sed -n '/^# common to host and guest/,/^# end of common/p' /job/script
+		cat
+		echo 'echo "end of the guest"'
+	} | guest "$@" || :
+	sed -n "s/^\(\(not \)\{0,1\}ok\) - /\1 - /p" "/tmp/$1.out"
+	if grep -q '^end of the guest$' "/tmp/$1.out"; then
+		ok "$1: the guest's script ran to its end"
+	else
+		bad "$1: the guest's script ran to its end"
+		guest_said "$1"
+	fi
+	same "$1: exit status of colinux" 0 "$(cat "/tmp/$1.status")"
 }
 
 # --- the host's own work meanwhile -------------------------------------------
@@ -93,6 +115,16 @@ free_chunks() {
 	echo 3 > /proc/sys/vm/drop_caches
 	echo 1 > /proc/sys/vm/compact_memory
 	awk '{ n += $14 + 2 * $15 } END { print n }' /proc/buddyinfo
+}
+
+# Bytes of the chunks' memory may come back a moment later (RCU, work items).
+# settle COMMAND WANTED: wait up to 10 s until COMMAND prints at least WANTED.
+settle() {
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		[ "$($1)" -lt "$2" ] || return 0
+		sleep 1
+	done
+	return 1
 }
 
 free_kb() {

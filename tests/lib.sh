@@ -26,6 +26,7 @@ host_trouble="$host_trouble"'|double fault|invalid opcode|corrupt|leak'
 
 # host NAME [OPTIONS OF testbed/host] < SCRIPT: run SCRIPT (after
 # tests/host-lib.sh) in a host with the driver, the daemon and the guest kernel.
+# DRIVER=-debug takes the debug build of the driver.
 # The script's checks are ours; that it came to its end and that the host's
 # kernel log is clean are two more.
 host() {
@@ -37,7 +38,7 @@ host() {
 	mkdir -p "$host_log"
 	host_add=
 	for host_file in "$BUILD/colinux" "$BUILD/cojob" \
-	    "$BUILD/driver/$host_kernel/colinux.ko" \
+	    "$BUILD/driver/$host_kernel${DRIVER-}/colinux.ko" \
 	    "$BUILD/tests/cvm" "$BUILD/tests/tables" \
 	    "$BUILD/tests/stage1.elf:/lib/stage1.elf" \
 	    "$BUILD/guest/vmlinux:/lib/vmlinux"; do
