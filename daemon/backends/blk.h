@@ -28,8 +28,7 @@ struct blk_image {
 	bool block_device;
 	uint32_t block_bytes;	/* logical block size to tell the guest */
 	uint32_t physical_bytes;
-	uint32_t memory_align;	/* of buffers, for direct */
-	uint32_t offset_align;	/* of offsets and lengths, for direct */
+	uint32_t align;		/* of all that goes through direct */
 	dev_t device;		/* these two name it uniquely */
 	ino_t inode;
 };
@@ -71,8 +70,6 @@ struct blk_io {
 	/* the ring's */
 	void *bounce;
 	size_t bounce_bytes;
-	bool no_direct;		/* the host refused direct I/O */
-	bool was_direct;
 	bool again;		/* must not be tried inline once more */
 	struct blk_io *next;
 };

@@ -57,29 +57,23 @@ static struct io_uring_sqe *get_sqe(struct blk_ring *r)
 
 /* --- one request ---------------------------------------------------------- */
 
-static bool multiple(uint64_t n, uint32_t of)
-{
-	return of == 0 || n % of == 0;
-}
-
 /* Offset and length can go through `direct`. */
 static bool may_be_direct(const struct blk_ring *r, const struct blk_io *io)
 {
 	const struct blk_image *i = r->image;
 
-	return i->direct >= 0 && !io->no_direct &&
-	       multiple(io->offset, i->offset_align) &&
-	       multiple(io->bytes, i->offset_align);
+	return i->direct >= 0 && io->offset % i->align == 0 &&
+	       io->bytes % i->align == 0;
 }
 
 /* ... and so can the buffers. */
 static bool buffers_aligned(const struct blk_ring *r, const struct blk_io *io)
 {
-	const struct blk_image *i = r->image;
+	const uint32_t align = r->image->align;
 
 	for (unsigned int n = 0; n < io->iovs; n++)
-		if (!multiple((uintptr_t)io->iov[n].iov_base, i->memory_align) ||
-		    !multiple(io->iov[n].iov_len, i->offset_align))
+		if ((uintptr_t)io->iov[n].iov_base % align ||
+		    io->iov[n].iov_len % align)
 			return false;
 	return true;
 }
@@ -124,9 +118,11 @@ static void prepare_rw(struct blk_ring *r, struct io_uring_sqe *sqe,
 	struct iovec *iov = io->iov;
 	int fd;
 
-	if (direct && !buffers_aligned(r, io))
-		direct = bounce(io);
-	io->was_direct = direct;
+	if (direct && !buffers_aligned(r, io) && !bounce(io)) {
+		/* Not through `buffered`: see find_alignment(). Ends as EIO. */
+		io_uring_prep_nop(sqe);
+		return;
+	}
 	fd = direct ? r->image->direct : r->image->buffered;
 	if (io->bounce) {
 		if (io->op == BLK_READ)
@@ -187,8 +183,6 @@ void blk_ring_add(struct blk_ring *r, struct blk_io *io)
 {
 	io->result = 0;
 	io->bounce = NULL;
-	io->no_direct = false;
-	io->was_direct = false;
 	io->again = false;
 	if (io->op == BLK_DISCARD && r->image->block_device) {
 		io->result = discard_device(r, io);
@@ -231,10 +225,6 @@ static bool complete_rw(struct blk_ring *r, struct blk_io *io, int res)
 	}
 	free(io->bounce);
 	io->bounce = NULL;
-	if (res == -EINVAL && io->was_direct) {
-		io->no_direct = true;	/* its alignment was not enough */
-		res = 0;
-	}
 	if (res == -EAGAIN || res == -EINTR) {
 		io->again = true;
 		res = 0;

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -19,7 +20,8 @@
 #include "backends/blk.h"
 #include "core/log.h"
 
-#define SECTOR 512
+#define SECTOR	512
+#define PAGE	4096
 
 struct opening {
 	struct blk_image *image;
@@ -86,15 +88,12 @@ static int measure_device(const struct opening *o)
 	i->block_bytes = logical;
 	i->physical_bytes = physical < (unsigned int)logical ?
 			    (unsigned int)logical : physical;
-	i->memory_align = logical;
-	i->offset_align = logical;
 	return 0;
 }
 
 static int measure_file(const struct opening *o, const struct stat *st)
 {
 	struct blk_image *i = o->image;
-	struct statx x;
 
 	/* root may write it all the same; its owner said not to. */
 	if (!i->read_only && !(st->st_mode & 0222))
@@ -102,18 +101,6 @@ static int measure_file(const struct opening *o, const struct stat *st)
 	i->bytes = st->st_size;
 	i->block_bytes = SECTOR;
 	i->physical_bytes = 4096;
-	/* Right for nearly all; where it is not, EINVAL tells us later. */
-	i->memory_align = SECTOR;
-	i->offset_align = SECTOR;
-#ifdef STATX_DIOALIGN
-	if (statx(i->buffered, "", AT_EMPTY_PATH, STATX_DIOALIGN, &x) == 0 &&
-	    (x.stx_mask & STATX_DIOALIGN) && x.stx_dio_offset_align) {
-		i->memory_align = x.stx_dio_mem_align;
-		i->offset_align = x.stx_dio_offset_align;
-	}
-#else
-	(void)x;
-#endif
 	return 0;
 }
 
@@ -144,6 +131,26 @@ static int measure(const struct opening *o)
 }
 
 /*
+ * The alignment that direct I/O wants, found by trying: not every filesystem
+ * can be asked. Either a sector, or a page at least: a direct write of part
+ * of a page beside a buffered one of the rest of it would lose one of them.
+ */
+static bool find_alignment(struct blk_image *i)
+{
+	void *page;
+
+	if (posix_memalign(&page, PAGE, 2 * PAGE))
+		return false;
+	i->align = 0;
+	if (pread(i->direct, (uint8_t *)page + SECTOR, SECTOR, 0) > 0)
+		i->align = SECTOR;
+	else if (pread(i->direct, (uint8_t *)page + PAGE, PAGE, 0) > 0)
+		i->align = PAGE;
+	free(page);
+	return i->align != 0;
+}
+
+/*
  * The same file once more, with O_DIRECT. Best effort for files (tmpfs has
  * none). A device that we write must not be mounted by the host: O_EXCL.
  */
@@ -159,7 +166,7 @@ static int open_direct(const struct opening *o)
 	if (i->direct < 0)
 		return i->block_device ? open_failed(o, errno) : 0;
 	if (fstat(i->buffered, &a) == 0 && fstat(i->direct, &b) == 0 &&
-	    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino && find_alignment(i))
 		return 0;
 	close(i->direct);
 	i->direct = -1;

@@ -103,10 +103,10 @@ int virtio_add(struct virtio_bus *bus, struct device *dev, const void *config,
 	dev->shared = guest_mem_at(&bus->mem, gpa, sizeof(*dev->shared));
 	if (bus->devices == CO_MAX_DEVICES || !dev->shared ||
 	    bus->next_virq + 1 + dev->queues > CO_MAX_VIRQS) {
-		dev->queues = 0;
-		dev->ops->destroy(dev);
 		say("%s%u: too many devices: remove some", dev->ops->name,
 		    dev->number);
+		dev->queues = 0;
+		dev->ops->destroy(dev);
 		return -ENOSPC;
 	}
 	bus->device[bus->devices++] = dev;
