@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Where `colinux` starts, and the only place where it exits. */
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "core/log.h"
@@ -51,10 +53,25 @@ static enum exit_code command(int argc, char **argv)
 	return EXIT_USAGE;
 }
 
+/* What we open must not become standard input, output or error. */
+static int fill_standard_files(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? -1 : 0;
+}
+
 int main(int argc, char **argv)
 {
 	enum exit_code code;
 
+	if (fill_standard_files())
+		return EXIT_STARTUP;
 	/* A heap for each thread would cost more than all we allocate. */
 	mallopt(M_ARENA_MAX, 1);
 	code = command(argc, argv);

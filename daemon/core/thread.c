@@ -9,7 +9,7 @@
 
 #define KICK_SIGNAL	SIGUSR1
 #define STACK_BYTES	(128 << 10)
-#define MAX_THREADS	64
+#define MAX_THREADS	160
 #define KICK_MS		20
 
 /* Lock protects threads[]: NULL or started and not joined. */
@@ -81,15 +81,13 @@ int thread_start(struct thread *t, const char *name, void *(*run)(void *),
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	/* Held until t->id is valid: threads_kick() must not see it before. */
 	err = create(t, &attr, run, arg);
 	pthread_attr_destroy(&attr);
 	if (err)
 		return err;
 	pthread_setname_np(t->id, name);
 	t->started = true;
-	err = enlist(t);
-	return err;
+	return enlist(t);	/* t->id is valid: it may be kicked now */
 }
 
 void thread_join(struct thread *t)
