@@ -245,7 +245,7 @@ u64 co_os_now_ns(void)
 void co_os_clock(struct co_os_clock *clock)
 {
 	clock->now_ns = co_os_now_ns();
-	clock->tsc = (u64)((unsigned __int128)clock->now_ns * sim.tsc_khz /
+	clock->tsc = (u64)((__uint128_t)clock->now_ns * sim.tsc_khz /
 			   1000000);
 	clock->wall_ns = sim.wall_ns + clock->now_ns;
 	clock->tsc_khz = sim.tsc_khz;

@@ -67,7 +67,7 @@ static struct image good = {
 };
 
 static struct image image;
-static char path[] = "/tmp/colinux-unit-XXXXXX";
+static char path[32];
 static struct kernel_file kernel;
 
 static int setup(void **state)
@@ -453,6 +453,7 @@ int main(void)
 	};
 	int failed;
 
+	snprintf(path, sizeof(path), "/tmp/colinux-unit-XXXXXX");
 	close(mkstemp(path));
 	failed = cmocka_run_group_tests_name("loader", tests, NULL, NULL);
 	unlink(path);
