@@ -25,7 +25,8 @@ static void good(struct image *i)
 {
 	*i = (struct image) {
 		.e = {
-			.e_ident = "\x7f""ELF\x2\x1\x1",
+			.e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64,
+				     ELFDATA2LSB, EV_CURRENT },
 			.e_type = ET_EXEC, .e_machine = EM_X86_64,
 			.e_phoff = offsetof(struct image, p),
 			.e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 3,

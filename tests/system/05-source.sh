@@ -14,6 +14,11 @@ for header in $(find daemon cli -name '*.h'); do
 		gcc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Iinclude \
 		-Idaemon -Icli -I. -fsyntax-only -xc -"
 done
+for header in driver/include/*.h driver/core/*.h driver/sim/*.h driver/x86/*.h; do
+	check "$header compiles alone" sh -c "echo '#include \"$header\"' |
+		gcc -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Werror \
+		-Iinclude -Idriver/include -Idriver/sim -I. -fsyntax-only -xc -"
+done
 
 # Complaints of checkpatch about things that our style decides otherwise, or
 # that it cannot know out of the kernel's tree.
@@ -39,7 +44,8 @@ checkpatch() {
 printf '// SPDX-License-Identifier: GPL-2.0\nint main(){\n  return(0);\n}\n' > "$LOGS/bad.c"
 check "checkpatch works" [ "$(checkpatch "$LOGS/bad.c" | grep -c ERROR:)" -gt 0 ]
 findings=$LOGS/checkpatch
-find driver include daemon cli guest/linux tests/tools tests/guest testbed \
+find driver include daemon cli guest/linux tests/tools tests/guest tests/unit \
+	tests/fuzz testbed \
 	-name '*.[chS]' ! -path 'driver/nt/*' |
 	sort > "$LOGS/files"
 # shellcheck disable=SC2046
