@@ -45,6 +45,10 @@ int config_set_string(char **field, const char *value, const char *what)
 		say("%s: the value is empty", what);
 		return -EINVAL;
 	}
+	if (strpbrk(value, "\r\n")) {
+		say("%s: the value must be on one line", what);
+		return -EINVAL;
+	}
 	copy = strdup(value);
 	if (!copy)
 		return no_memory(what);

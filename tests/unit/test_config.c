@@ -401,6 +401,9 @@ static void no_newlines_in_it(void **state)
 {
 	assert_true(config_append(&c, "a\nb", "--append") < 0);
 	assert_said("--append");
+	assert_true(config_set_string(&c.root, "a\rb", "--root") < 0);
+	assert_said("--root");
+	refused("root=\"\r*\"", "some.conf:1:", "root");
 }
 
 #undef TEST
