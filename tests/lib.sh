@@ -41,7 +41,7 @@ host() {
 	    "$BUILD/driver/$host_kernel${DRIVER-}/colinux.ko" \
 	    "$BUILD/tests/cvm" "$BUILD/tests/tables" \
 	    "$BUILD/tests/stage1.elf:/lib/stage1.elf" \
-	    "$BUILD/guest/vmlinux:/lib/vmlinux"; do
+	    ${VMLINUX:-$BUILD/guest/vmlinux}:/lib/vmlinux; do
 		[ ! -e "${host_file%%:*}" ] || host_add="$host_add --add $host_file"
 	done
 	host_status=0
