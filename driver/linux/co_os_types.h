@@ -53,9 +53,11 @@ static inline bool co_atomic_claim(u32 *p)
 
 static inline void co_atomic_release(u32 *p)
 {
+	/* All that the claimer did comes before; see co_atomic_claim. */
 	smp_store_release(p, 0);
 }
 
+/* Stores in order for the guest, which reads them in the opposite one. */
 #define co_store_barrier()	smp_wmb()
 
 #endif /* CO_OS_TYPES_H */

@@ -157,6 +157,7 @@ static int __init co_init(void)
 		pr_err("colinux: cannot run here: %s\n", why);
 		return err;
 	}
+	co_port_os_init();
 	err = co_watchdog_init();
 	if (err)
 		return err;

@@ -226,12 +226,20 @@ static void self_kicked(struct irq_work *work)
 {
 }
 
-static DEFINE_PER_CPU(struct irq_work, self_kick) =
-	IRQ_WORK_INIT_HARD(self_kicked);
+static DEFINE_PER_CPU(struct irq_work, self_kick);
 
 void co_os_self_kick(void)
 {
 	irq_work_queue(this_cpu_ptr(&self_kick));
+}
+
+/* Not an initialiser: modules' per-CPU data is copied without relocation. */
+void co_port_os_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		*per_cpu_ptr(&self_kick, cpu) = IRQ_WORK_INIT_HARD(self_kicked);
 }
 
 void co_port_os_exit(void)

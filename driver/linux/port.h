@@ -14,6 +14,7 @@ struct co_file {
 
 
 void co_port_detach(struct co_os_waiter *w);
+void co_port_os_init(void);
 void co_port_os_exit(void);
 
 /* watchdog.c: looks after vCPUs that do not come back */

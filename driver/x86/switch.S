@@ -237,6 +237,9 @@ host_side:
 	movl	%eax, %ss
 	lidt	S_HOST+C_IDTR(%rdi)
 	movq	S_HOST+C_RSP(%rdi), %rsp
+	/* DF, AC and the like may be those of interrupted guest code. */
+	pushq	$2
+	popfq
 	popq	%r15
 	popq	%r14
 	popq	%r13

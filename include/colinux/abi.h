@@ -190,9 +190,11 @@ struct co_boot {
 	__u64 area_entry;	/* [D] page-table entry for CO_AREA_SLOT */
 	__u64 m2p_entries;	/* [D] */
 	__u64 passage_call;	/* [D] gva of the function, see enum co_op */
-	__u64 passage_nmi;	/* [D] gva for gate 2 (IST = 0 in early boot,
-				 * else the IST stack at CO_VCPU_NMI_STACK) */
-	__u64 passage_mce;	/* [D] gva for gate 18, CO_VCPU_MCE_STACK */
+	__u64 passage_nmi;	/* [D] gva for gate 2, always with IST 2: the
+				 * stack at CO_VCPU_NMI_STACK. The passage's
+				 * TSS has it, the guest's own must too */
+	__u64 passage_mce;	/* [D] gva for gate 18, always with IST 4:
+				 * CO_VCPU_MCE_STACK */
 	__u32 vcpus;		/* [D] */
 	__u32 tsc_khz;		/* [D] */
 	__u64 features;		/* [D] CO_FEATURE_* */

@@ -76,6 +76,7 @@ static void __init set_legacy_features(void)
 /* Before start_kernel(): nothing here may need memory or static calls. */
 void __init colinux_setup_early(void)
 {
+	pv_info.name = "Cooperative Linux";
 	pv_ops.irq.safe_halt = colinux_safe_halt;
 	pv_ops.irq.halt = colinux_halt;
 	pv_ops.cpu.io_delay = paravirt_nop;
