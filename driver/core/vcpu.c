@@ -14,7 +14,12 @@
 #include "core.h"
 
 #define BURST_NS	5000000
-#define STUCK_NS	5000000000ULL
+/*
+ * A guest is given up when only NMIs came back from it, so many of them over
+ * so long. The watchdog sends the first after 2 s and then one each second.
+ */
+#define STUCK_NS	3000000000ULL
+#define STUCK_NMIS	3
 
 enum next {
 	NEXT_ENTER,	/* stay in the burst */
@@ -196,14 +201,18 @@ static enum next enter_once(struct co_vcpu *vcpu, struct co_ioc_run *run)
 {
 	struct co_arch_fault fault;
 	enum co_arch_exit why;
-	u64 start = co_os_now_ns();
+	u64 first_nmi = 0;
+	u32 nmis = 0;
 
 	ensure_delivery(vcpu);
-	WRITE_ONCE(vcpu->entered_ns, start);
+	WRITE_ONCE(vcpu->entered_ns, co_os_now_ns());
 	do {
 		co_count(vcpu->cvm, switches);
 		why = co_arch_enter(vcpu, &fault);
-	} while (why == CO_ARCH_NMI && co_os_now_ns() - start <= STUCK_NS);
+		if (why == CO_ARCH_NMI && !nmis++)
+			first_nmi = co_os_now_ns();
+	} while (why == CO_ARCH_NMI && (nmis < STUCK_NMIS ||
+		 co_os_now_ns() - first_nmi <= STUCK_NS));
 	WRITE_ONCE(vcpu->entered_ns, 0);
 	if (why == CO_ARCH_NMI)
 		return crash(vcpu, run, "the guest kept interrupts off for 5 s");
@@ -218,6 +227,18 @@ bool co_vcpu_overdue(struct co_vcpu *vcpu, u64 now_ns, u64 limit_ns)
 	u64 entered = READ_ONCE(vcpu->entered_ns);
 
 	return entered && now_ns > entered && now_ns - entered > limit_ns;
+}
+
+/*
+ * With interrupts off, before the thread may sleep or move to another CPU: an
+ * interrupt that the guest accepted but has not forwarded yet (it printed
+ * something first, say) is in service here and must not stay so. The guest's
+ * late FORWARD runs the host's handler once more, which finds nothing to do.
+ */
+static void leave_nothing(struct co_vcpu *vcpu)
+{
+	if (vcpu->last_op != CO_OP_FORWARD)
+		co_atomic_add(&vcpu->cvm->stats.drained, co_arch_drain());
 }
 
 static enum next burst(struct co_vcpu *vcpu, struct co_ioc_run *run)
@@ -236,14 +257,17 @@ static enum next burst(struct co_vcpu *vcpu, struct co_ioc_run *run)
 	do {
 		co_os_irq_disable();
 		if (co_os_must_leave()) {
+			leave_nothing(vcpu);
 			co_os_irq_enable();
 			next = NEXT_BURST;
 			break;
 		}
 		next = enter_once(vcpu, run);
-		co_os_irq_enable();
 		if (next == NEXT_ENTER && co_os_now_ns() - start > BURST_NS)
 			next = NEXT_BURST;
+		if (next != NEXT_ENTER)
+			leave_nothing(vcpu);
+		co_os_irq_enable();
 	} while (next == NEXT_ENTER);
 	co_arch_save(vcpu);
 	if (next == NEXT_BURST)
@@ -281,8 +305,10 @@ int co_vcpu_run(struct co_vcpu *vcpu, struct co_ioc_run *run)
 	for (;;) {
 		if (READ_ONCE(vcpu->cvm->ended))
 			return -ESHUTDOWN;
-		if (co_os_yield())
+		if (co_os_yield()) {
+			vcpu->runnable_ns = 0;	/* what follows is not stolen */
 			return -EINTR;
+		}
 		next = burst(vcpu, run);
 		if (next == NEXT_IDLE)
 			idle(vcpu);

@@ -8,8 +8,8 @@
 #include <linux/file.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
-#include <linux/version.h>
 #include <os.h>
+#include "compat.h"
 
 struct co_watch {
 	wait_queue_entry_t entry;
@@ -37,11 +37,7 @@ void co_os_event_put(void *event)
 
 void co_os_event_signal(void *event)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
-	eventfd_signal(event, 1);
-#else
-	eventfd_signal(event);
-#endif
+	co_eventfd_signal(event);
 }
 
 static int watch_wake(wait_queue_entry_t *entry, unsigned int mode, int sync,
@@ -74,13 +70,15 @@ void *co_os_event_watch(int fd, void (*fn)(void *arg), void *arg, int *err)
 	*err = -ENOMEM;
 	if (!w)
 		return NULL;
-	w->event = co_os_event_get(fd, err);
-	if (!w->event)
-		goto free;
 	*err = -EBADF;
-	file = fget(fd);
+	file = fget(fd);	/* once: the number may change its meaning */
 	if (!file)
-		goto put;
+		goto free;
+	w->event = eventfd_ctx_fileget(file);
+	if (IS_ERR(w->event)) {
+		fput(file);
+		goto free;
+	}
 	w->fn = fn;
 	w->arg = arg;
 	init_waitqueue_func_entry(&w->entry, watch_wake);
@@ -90,7 +88,6 @@ void *co_os_event_watch(int fd, void (*fn)(void *arg), void *arg, int *err)
 	fput(file);
 	if (w->queue)
 		return w;
-put:
 	co_os_event_put(w->event);
 free:
 	kfree(w);

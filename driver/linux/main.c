@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include "../core/core.h"
+#include "compat.h"
 #include "port.h"
 
 static struct co_cvm *file_cvm(struct file *file)
@@ -128,6 +129,8 @@ static int co_mmap(struct file *file, struct vm_area_struct *vma)
 		return -ENXIO;
 	if (!(vma->vm_flags & VM_SHARED) || end > cvm->mem_bytes)
 		return -EINVAL;
+	/* A child would keep the memory; a core dump would be as large. */
+	co_vma_set_flags(vma, VM_DONTCOPY | VM_DONTDUMP | VM_DONTEXPAND);
 	vma->vm_ops = &co_vm_ops;
 	return 0;
 }
@@ -153,6 +156,10 @@ static int __init co_init(void)
 	char why[80];
 	int err = co_arch_check(why, sizeof(why));
 
+	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		pr_err("colinux: cannot run here: PREEMPT_RT host\n");
+		return -ENODEV;
+	}
 	if (err) {
 		pr_err("colinux: cannot run here: %s\n", why);
 		return err;

@@ -211,15 +211,21 @@ void co_os_irq_enable(void)
 	local_irq_enable();
 }
 
+/* Work for the return to user space counts as a signal: go and do it. */
+static bool wanted_in_user_space(void)
+{
+	return signal_pending(current) || test_thread_flag(TIF_NOTIFY_RESUME);
+}
+
 bool co_os_must_leave(void)
 {
-	return need_resched() || signal_pending(current);
+	return need_resched() || wanted_in_user_space();
 }
 
 bool co_os_yield(void)
 {
-	cond_resched();
-	return signal_pending(current);
+	cond_resched_tasks_rcu_qs();
+	return wanted_in_user_space();
 }
 
 static void self_kicked(struct irq_work *work)

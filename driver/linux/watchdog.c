@@ -83,8 +83,11 @@ static void look_at(struct co_cvm *cvm, u64 now)
 			continue;
 		spin_lock_irqsave(&vcpu->waiter.lock, flags);
 		if (vcpu_cpu(vcpu) >= 0 &&
-		    vcpu_cpu(vcpu) != (int)smp_processor_id())
+		    vcpu_cpu(vcpu) != (int)smp_processor_id()) {
+			/* Enough for a guest that has its interrupts on. */
+			kick_process(vcpu->waiter.task);
 			co_watchdog_send_nmi(vcpu_cpu(vcpu));
+		}
 		spin_unlock_irqrestore(&vcpu->waiter.lock, flags);
 	}
 }

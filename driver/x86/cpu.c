@@ -13,26 +13,19 @@
 
 void co_int(u32 vector);	/* int.S */
 
-/* Must-be-there first; TSC_AUX last, see burst_msrs(). */
-static const u32 burst_msr[CO_BURST_MSRS] = {
-	MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK, MSR_KERNEL_GS_BASE,
-	MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_TSC_AUX,
-};
-
-static u32 burst_msrs(void)
-{
-	return co_x86.rdtscp ? CO_BURST_MSRS : CO_BURST_MSRS - 1;
-}
-
 /* Boot state of a guest CPU: the host's control registers, FPU reset. */
 void co_cpu_init_vcpu(struct co_arch_vcpu *arch)
 {
 	struct co_context *g = &arch->state->guest;
 	u32 *fpu = arch->fpu;
+	u32 i;
 
 	fpu[0] = 0x37f;		/* FCW */
 	fpu[6] = 0x1f80;	/* MXCSR */
 	arch->xcr0 = 3;	/* x87 and SSE */
+	for (i = 0; i < co_x86.burst_msrs; i++)
+		if (co_x86.burst_msr[i] == MSR_TSX_CTRL)
+			arch->msr[i] = x86_rdmsr(MSR_TSX_CTRL);
 	arch->dr[4] = 0xffff0ff0;
 	arch->dr[5] = 0x400;
 	g->cr0 = x86_read_cr0();
@@ -69,14 +62,17 @@ void co_arch_load(struct co_vcpu *vcpu)
 	u32 i;
 
 	swap_xstate(&arch->host_xcr0, &arch->host_xss, arch->xcr0, arch->xss);
-	if (co_x86.xsave)
+	if (co_x86.xsave) {
+		/* XSAVE keeps the header's bits of components now off. */
+		((u64 *)arch->fpu)[512 / 8] &= arch->xcr0;
 		x86_xrstor(arch->fpu);
-	else
+	} else {
 		x86_fxrstor(arch->fpu);
-	for (i = 0; i < burst_msrs(); i++) {
-		arch->host_msr[i] = x86_rdmsr(burst_msr[i]);
+	}
+	for (i = 0; i < co_x86.burst_msrs; i++) {
+		arch->host_msr[i] = x86_rdmsr(co_x86.burst_msr[i]);
 		if (arch->host_msr[i] != arch->msr[i])
-			x86_wrmsr(burst_msr[i], arch->msr[i]);
+			x86_wrmsr(co_x86.burst_msr[i], arch->msr[i]);
 	}
 }
 
@@ -85,10 +81,10 @@ void co_arch_save(struct co_vcpu *vcpu)
 	struct co_arch_vcpu *arch = vcpu->arch;
 	u32 i;
 
-	for (i = 0; i < burst_msrs(); i++) {
-		arch->msr[i] = x86_rdmsr(burst_msr[i]);
+	for (i = 0; i < co_x86.burst_msrs; i++) {
+		arch->msr[i] = x86_rdmsr(co_x86.burst_msr[i]);
 		if (arch->host_msr[i] != arch->msr[i])
-			x86_wrmsr(burst_msr[i], arch->host_msr[i]);
+			x86_wrmsr(co_x86.burst_msr[i], arch->host_msr[i]);
 	}
 	if (co_x86.xsave)
 		x86_xsave(arch->fpu);
@@ -100,12 +96,32 @@ void co_arch_save(struct co_vcpu *vcpu)
 /* --- per crossing ------------------------------------------------------------ */
 
 struct crossing {
-	u64 spec_ctrl, s_cet, dr7, dr[5];
+	u64 spec_ctrl, s_cet, dr7, dr[5], pebs, debugctl;
 	u32 pkru;
 	bool guest_debugs;
 };
 
 #define DR7_ENABLE	0xff
+#define DEBUGCTL_TRACE	0xc2	/* BTF, TR, BTS */
+
+/* Samples and branch records are written to linear addresses of the host. */
+static void stop_records(struct crossing *c)
+{
+	c->pebs = co_x86.pebs ? x86_rdmsr(MSR_PEBS_ENABLE) : 0;
+	if (c->pebs)
+		x86_wrmsr(MSR_PEBS_ENABLE, 0);
+	c->debugctl = co_x86.bts ? x86_rdmsr(MSR_DEBUGCTL) : 0;
+	if (c->debugctl & DEBUGCTL_TRACE)
+		x86_wrmsr(MSR_DEBUGCTL, c->debugctl & ~(u64)DEBUGCTL_TRACE);
+}
+
+static void restart_records(struct crossing *c)
+{
+	if (c->debugctl & DEBUGCTL_TRACE)
+		x86_wrmsr(MSR_DEBUGCTL, c->debugctl);
+	if (c->pebs)
+		x86_wrmsr(MSR_PEBS_ENABLE, c->pebs);
+}
 
 static void load_debug(const u64 *dr)
 {
@@ -160,6 +176,7 @@ static void debug_to_host(struct co_arch_vcpu *arch, struct crossing *c)
 
 static void to_guest(struct co_arch_vcpu *arch, struct crossing *c)
 {
+	stop_records(c);
 	debug_to_guest(arch, c);
 	if (co_x86.pku) {
 		c->pkru = x86_rdpkru();
@@ -192,22 +209,37 @@ static void to_host(struct co_arch_vcpu *arch, struct crossing *c)
 			x86_wrpkru(c->pkru);
 	}
 	debug_to_host(arch, c);
+	restart_records(c);
 }
 
-/* NMIs are still blocked when one was taken: the host's handler unblocks. */
+/*
+ * NMIs are still blocked when one was taken; the host's handler unblocks them
+ * with its iret. So must #MC's: it comes second, lest a real NMI hits the first
+ * instructions of a replayed one, which rely on being alone.
+ */
 static void replay(struct co_cvm *cvm, struct co_state *s)
 {
-	if (s->mce) {
-		co_count(cvm, mces_taken);
-		asm volatile("int $18" : : : "memory");
-		co_count(cvm, mces_replayed);
-	}
 	if (s->nmi) {
 		co_count(cvm, nmis_taken);
 		co_debug_hit(s);
 		asm volatile("int $2" : : : "memory");
 		co_count(cvm, nmis_replayed);
 	}
+	if (s->mce) {
+		co_count(cvm, mces_taken);
+		asm volatile("int $18" : : : "memory");
+		co_count(cvm, mces_replayed);
+	}
+}
+
+/*
+ * An NMI brought us here straight from a guest process, through no entry code
+ * that would have kept its branch predictions from the host's handlers.
+ */
+static void barrier_after_user(const struct co_state *s)
+{
+	if (co_x86.ibpb && s->async && (s->guest.frame.cs & 3))
+		x86_wrmsr(MSR_PRED_CMD, 1);
 }
 
 enum co_arch_exit co_arch_enter(struct co_vcpu *vcpu,
@@ -222,6 +254,7 @@ enum co_arch_exit co_arch_enter(struct co_vcpu *vcpu,
 	s->async = 0;
 	to_guest(arch, &c);
 	co_passage_enter(s);
+	barrier_after_user(s);
 	to_host(arch, &c);
 	replay(vcpu->cvm, s);
 	if (!s->fault && s->guest.tr != CO_TSS) {

@@ -6,14 +6,22 @@
 #include <os.h>
 
 #define MSR_APIC_BASE		0x1b
+#define MSR_SPLIT_CTRL		0x33
 #define MSR_SPEC_CTRL		0x48
+#define MSR_PRED_CMD		0x49
+#define MSR_CORE_CAPS		0xcf
+#define MSR_ARCH_CAPS		0x10a
+#define MSR_TSX_CTRL		0x122
 #define MSR_SYSENTER_CS		0x174
 #define MSR_SYSENTER_ESP	0x175
 #define MSR_SYSENTER_EIP	0x176
-#define MSR_FRED_CONFIG		0x1d4
+#define MSR_MISC_ENABLE		0x1a0
+#define MSR_DEBUGCTL		0x1d9
+#define MSR_PEBS_ENABLE		0x3f1
 #define MSR_S_CET		0x6a2
 #define MSR_X2APIC_ISR		0x810
 #define MSR_XSS			0xda0
+#define MSR_KVM_ASYNC_PF_EN	0x4b564d02
 #define MSR_STAR		0xc0000081
 #define MSR_LSTAR		0xc0000082
 #define MSR_CSTAR		0xc0000083
@@ -21,6 +29,7 @@
 #define MSR_KERNEL_GS_BASE	0xc0000102
 #define MSR_TSC_AUX		0xc0000103
 #define MSR_AMD64_SYSCFG	0xc0010010
+#define MSR_AMD64_SEV		0xc0010131
 
 #define CR4_PGE			(1ULL << 7)
 #define CR4_LA57		(1ULL << 12)
@@ -128,15 +137,18 @@ static inline void x86_wrpkru(u32 value)
 	asm volatile("wrpkru" : : "a" (value), "c" (0), "d" (0) : "memory");
 }
 
+/* All but PKRU, which changes hands at every crossing. */
+#define XSAVE_MASK		(~(1u << 9))
+
 static inline void x86_xsave(void *area)
 {
-	asm volatile("xsave64 (%0)" : : "r" (area), "a" (~0u), "d" (~0u)
+	asm volatile("xsave64 (%0)" : : "r" (area), "a" (XSAVE_MASK), "d" (~0u)
 		     : "memory");
 }
 
 static inline void x86_xrstor(const void *area)
 {
-	asm volatile("xrstor64 (%0)" : : "r" (area), "a" (~0u), "d" (~0u)
+	asm volatile("xrstor64 (%0)" : : "r" (area), "a" (XSAVE_MASK), "d" (~0u)
 		     : "memory");
 }
 

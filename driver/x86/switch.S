@@ -376,6 +376,9 @@ fault:
 	movq	%rax, S_FAULT_CR2(%rdi)
 	movl	$1, S_FAULT(%rdi)
 fault_known:
+	/* A watchpoint of the guest must not hit us again and again. */
+	movl	$0x400, %eax
+	movq	%rax, %dr7
 	cmpq	%rdi, S_G_SELF(%rdi)
 	je	go_home
 	leaq	PASSAGE_STACK(%rdi), %rsp

@@ -30,9 +30,11 @@ struct co_arch_cvm {
 	u64 area_entry;			/* [c] */
 };
 
-/* MSRs that stay the guest's for a burst: the host does not use them in its
- * kernel while this thread keeps the CPU. */
-#define CO_BURST_MSRS	9
+/*
+ * MSRs that stay the guest's for a burst: the host does not use them in its
+ * kernel while this thread keeps the CPU.
+ */
+#define CO_BURST_MSRS	11	/* at most */
 
 struct co_arch_vcpu {
 	struct co_state *state;		/* [r] */
@@ -50,8 +52,10 @@ struct co_arch_vcpu {
 
 /* What this machine has; filled by co_arch_check. */
 struct co_x86_features {
-	bool la57, xsave, xss, rdtscp, spec_ctrl, pku, ibt, vmx, sysenter;
+	bool la57, xsave, xss, spec_ctrl, ibpb, pku, ibt, vmx, pebs, bts;
 	u32 xsave_bytes;
+	u32 burst_msrs;
+	u32 burst_msr[CO_BURST_MSRS];
 };
 extern struct co_x86_features co_x86;
 
