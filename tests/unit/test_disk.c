@@ -430,7 +430,7 @@ static void a_read_only_disk(void **state)
 	request(vq, 0, VIRTIO_BLK_T_IN);
 	finish(vq);
 	request(vq, 1, VIRTIO_BLK_T_OUT);
-	while (vq->used->idx == vq->seen)
+	while (__atomic_load_n(&vq->used->idx, __ATOMIC_ACQUIRE) == vq->seen)
 		usleep(1000);
 	assert_int_equal(*(uint8_t *)guest_mem_at(&mem, vq->slot[1].gpa + 16, 1),
 			 VIRTIO_BLK_S_IOERR);
