@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The guest's clock: a line through the TSC in each vCPU page, and the wall
- * clock at guest time 0. Where the host trusts its TSC the line is drawn once;
- * elsewhere it is drawn anew whenever the guest is entered after a while, and
- * the guest keeps it monotonic itself (CO_CLOCK_STABLE is not set).
+ * clock at guest time 0. Where the host does not trust its TSC the line is
+ * drawn anew whenever the guest is entered after a while, and the guest keeps
+ * it monotonic itself (CO_CLOCK_STABLE is not set). Elsewhere it stays as it
+ * is, unless it is found to be wrong: the host slept, or lost its trust.
  */
 #include "core.h"
 
-#define REDRAW_NS	1000000
+#define REDRAW_NS	1000000		/* of a line that is not stable */
+#define CHECK_NS	1000000000	/* of one that is */
+#define BEHIND_NS	5000000		/* more than slewing does in a second */
+#define AHEAD_NS	1000000000	/* time must not go back for less */
 
 /*
  * ns = ((tsc << shift) * mul) >> 32, for shift >= 0, else tsc >> -shift; mul
@@ -75,18 +79,41 @@ void co_clock_init(struct co_cvm *cvm, struct co_boot *boot)
 	wall_write(cvm, boot, &now);
 	for (i = 0; i < cvm->vcpus; i++) {
 		clock_write(cvm, &cvm->vcpu[i].page->clock, &now);
-		cvm->vcpu[i].clock_ns = now.stable ? 0 : now.now_ns;
+		cvm->vcpu[i].clock_ns = now.now_ns;
+		cvm->vcpu[i].clock_stable = now.stable;
+		cvm->vcpu[i].clock_tsc = now.tsc;
 	}
+}
+
+/* Does the line drawn at clock_tsc, clock_ns still tell the host's time? */
+static bool line_holds(const struct co_vcpu *vcpu,
+		       const struct co_os_clock *now)
+{
+	u64 ticks = now->tsc - vcpu->clock_tsc;
+	u64 elapsed = now->now_ns - vcpu->clock_ns;
+	u64 ms, line;
+
+	if (!now->stable || now->tsc < vcpu->clock_tsc || !now->tsc_khz)
+		return false;
+	ms = ticks / now->tsc_khz;
+	line = ms * 1000000 + ticks % now->tsc_khz * 1000000 / now->tsc_khz;
+	return line < elapsed + AHEAD_NS && elapsed < line + BEHIND_NS;
 }
 
 /* At the start of a burst, by the thread that runs the vCPU. */
 void co_clock_update(struct co_vcpu *vcpu)
 {
+	u64 age = vcpu->clock_stable ? CHECK_NS : REDRAW_NS;
 	struct co_os_clock now;
 
-	if (!vcpu->clock_ns || co_os_now_ns() - vcpu->clock_ns < REDRAW_NS)
+	if (co_os_now_ns() - vcpu->clock_ns < age)
 		return;
 	co_os_clock(&now);
-	clock_write(vcpu->cvm, &vcpu->page->clock, &now);
+	if (!vcpu->clock_stable || !line_holds(vcpu, &now)) {
+		clock_write(vcpu->cvm, &vcpu->page->clock, &now);
+		vcpu->clock_stable = now.stable;
+	}
+	/* Check the next second against this reading: slewing adds up. */
 	vcpu->clock_ns = now.now_ns;
+	vcpu->clock_tsc = now.tsc;
 }

@@ -31,7 +31,8 @@ struct co_vcpu {
 	u32 last_op;			/* [r] enum co_op of the last exit */
 	u64 entered_ns;			/* [a] entered the guest, 0: outside */
 	u64 runnable_ns;		/* [r] left the CPU while runnable */
-	u64 clock_ns;			/* [r] when page->clock was written */
+	u64 clock_ns, clock_tsc;	/* [r] the last look at page->clock */
+	bool clock_stable;		/* [r] it has CO_CLOCK_STABLE */
 };
 
 struct co_virqfd {
