@@ -48,7 +48,7 @@ hash_of() {
 	} | sha256sum | cut -c1-16
 }
 
-# Unpack what an x86-64 build reads, and patch it.
+# Unpack what an x86-64 build reads.
 unpack() {
 	local tree=$1 arch kind
 	local skip=(--exclude='*/Documentation/*/*' --exclude='*/tools/testing/*'
@@ -61,15 +61,32 @@ unpack() {
 		done
 	done
 
-	rm -rf "$tree" "$tree.new"
+	rm -rf "$tree.new"
 	mkdir -p "$tree.new"
 	echo "guest kernel: unpacking $(basename "$tarball")"
 	tar -C "$tree.new" --strip-components=1 "${skip[@]}" -xf "$tarball"
-	for patch in "$here"/patches/*.patch; do
-		patch -d "$tree.new" -p1 -s --no-backup-if-mismatch <"$patch" ||
-			die "$(basename "$patch") does not apply"
-	done
 	mv "$tree.new" "$tree"
+}
+
+# Patch copies of the files as they were (.orig), so that a changed series
+# makes make compile only what that changes.
+apply_patches() {
+	local tree=$1 file patch
+	mkdir -p "$tree/.orig"
+	cat "$here"/patches/*.patch | sed -n 's|^+++ b/||p' | sort -u |
+	while read -r file; do
+		[ ! -f "$tree/.orig/$file" ] || continue
+		[ -f "$tree/$file" ] || die "no $file in this kernel"
+		mkdir -p "$(dirname "$tree/.orig/$file")"
+		cp -p "$tree/$file" "$tree/.orig/$file"
+	done
+	rm -rf "$tree/.patched"
+	cp -a "$tree/.orig" "$tree/.patched"
+	for patch in "$here"/patches/*.patch; do
+		patch -d "$tree/.patched" -p1 -s --no-backup-if-mismatch \
+			<"$patch" || die "$(basename "$patch") does not apply"
+	done
+	copy_changed "$tree/.patched" "$tree"
 }
 
 # Copy only what differs, so that make sees what changed.
@@ -129,6 +146,8 @@ unset MAKEFLAGS MFLAGS MAKELEVEL
 
 check_needs
 mkdir -p "$out" "$cache"
+exec 9>"$cache/guest.lock"
+flock 9		# one build at a time
 [ "${1:-}" != --clean ] || rm -rf "$cache"/guest-* "$cache"/linux-*
 
 key=$(hash_of "$here/patches" "$here/linux" "$here/configs" \
@@ -136,11 +155,12 @@ key=$(hash_of "$here/patches" "$here/linux" "$here/configs" \
 done_dir=$cache/guest-$key
 
 if [ ! -f "$done_dir/vmlinux" ]; then
-	tree=$cache/linux-$(hash_of "$here/patches")
+	tree=$cache/linux-$(hash_of)
 	if [ ! -d "$tree" ]; then
 		rm -rf "$cache"/linux-*
 		unpack "$tree"
 	fi
+	apply_patches "$tree"
 	copy_changed "$here/linux" "$tree"
 	mkdir -p "$tree/include/colinux"
 	cmp -s "$root/include/colinux/abi.h" "$tree/include/colinux/abi.h" ||
