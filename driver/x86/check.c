@@ -28,7 +28,7 @@ static void find_burst_msrs(u32 max)
 	static const u32 always[] = {
 		MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK,
 		MSR_KERNEL_GS_BASE, MSR_SYSENTER_CS, MSR_SYSENTER_ESP,
-		MSR_SYSENTER_EIP,
+		MSR_SYSENTER_EIP, MSR_EFER,
 	};
 	struct x86_cpuid c = { 0 };
 	u32 i;

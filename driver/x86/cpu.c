@@ -13,6 +13,14 @@
 
 void co_int(u32 vector);	/* int.S */
 
+/* What the guest finds in an MSR of the burst at its start. */
+static u64 first_value(u32 msr)
+{
+	if (msr == MSR_EFER)
+		return x86_rdmsr(msr) | EFER_SYSCALL;
+	return msr == MSR_TSX_CTRL ? x86_rdmsr(msr) : 0;
+}
+
 /* Boot state of a guest CPU: the host's control registers, FPU reset. */
 void co_cpu_init_vcpu(struct co_arch_vcpu *arch)
 {
@@ -24,8 +32,7 @@ void co_cpu_init_vcpu(struct co_arch_vcpu *arch)
 	fpu[6] = 0x1f80;	/* MXCSR */
 	arch->xcr0 = 3;	/* x87 and SSE */
 	for (i = 0; i < co_x86.burst_msrs; i++)
-		if (co_x86.burst_msr[i] == MSR_TSX_CTRL)
-			arch->msr[i] = x86_rdmsr(MSR_TSX_CTRL);
+		arch->msr[i] = first_value(co_x86.burst_msr[i]);
 	arch->dr[4] = 0xffff0ff0;
 	arch->dr[5] = 0x400;
 	g->cr0 = x86_read_cr0();

@@ -22,6 +22,7 @@
 #define MSR_X2APIC_ISR		0x810
 #define MSR_XSS			0xda0
 #define MSR_KVM_ASYNC_PF_EN	0x4b564d02
+#define MSR_EFER		0xc0000080
 #define MSR_STAR		0xc0000081
 #define MSR_LSTAR		0xc0000082
 #define MSR_CSTAR		0xc0000083
@@ -30,6 +31,8 @@
 #define MSR_TSC_AUX		0xc0000103
 #define MSR_AMD64_SYSCFG	0xc0010010
 #define MSR_AMD64_SEV		0xc0010131
+
+#define EFER_SYSCALL		(1ULL << 0)
 
 #define CR4_PGE			(1ULL << 7)
 #define CR4_LA57		(1ULL << 12)

@@ -34,7 +34,7 @@ struct co_arch_cvm {
  * MSRs that stay the guest's for a burst: the host does not use them in its
  * kernel while this thread keeps the CPU.
  */
-#define CO_BURST_MSRS	11	/* at most */
+#define CO_BURST_MSRS	12	/* at most */
 
 struct co_arch_vcpu {
 	struct co_state *state;		/* [r] */
