@@ -226,6 +226,16 @@ static bool all_in_flight(const struct cobd_queue *q)
 	return !q->free && q->pool_used == COBD_QUEUE_SIZE;
 }
 
+/*
+ * Sleeps, unless there is a new order: its ring of the doorbell may be among
+ * what was taken since the last look at it.
+ */
+static void wait_for_more(struct cobd_queue *q, int order)
+{
+	if (atomic_load(&q->order) == order)
+		blk_ring_wait(&q->ring);
+}
+
 static void serve(struct cobd_queue *q)
 {
 	bool worked = take_requests(q);
@@ -235,7 +245,7 @@ static void serve(struct cobd_queue *q)
 		return;
 	/* Nothing can be taken before something ends: no need to be told. */
 	if (all_in_flight(q) || !queue_enable_notify(vring(q)))
-		blk_ring_wait(&q->ring);
+		wait_for_more(q, RUN);
 }
 
 static void follow_orders(struct cobd_queue *q)
@@ -253,7 +263,7 @@ static void follow_orders(struct cobd_queue *q)
 			if (order == QUIT)
 				return;
 		}
-		blk_ring_wait(&q->ring);
+		wait_for_more(q, order);
 	}
 }
 

@@ -20,8 +20,8 @@
 #define RINGS		0x20000		/* 0x10000 bytes for each queue */
 #define BUFFERS		0x100000
 #define SLOTS		16		/* requests at a time, of a queue */
-#define SLOT_BYTES	0x18000		/* of buffers */
-#define SLOT_SECTORS	64		/* of the disk, for each */
+#define SLOT_BYTES	0x28000		/* of buffers */
+#define SLOT_SECTORS	256		/* of the disk, for each */
 #define DISK_SECTORS	(2 * SLOTS * SLOT_SECTORS)
 #define SIZE		128		/* of a queue */
 #define PATIENCE_MS	20000
@@ -352,7 +352,7 @@ static void requests_in_any_order(void **state)
 {
 	open_disk(false, 1);
 	start_device();
-	run_requests(3000);
+	run_requests(1500);
 	check_file();
 	assert_silent();
 }
@@ -361,7 +361,7 @@ static void two_queues(void **state)
 {
 	open_disk(false, 2);
 	start_device();
-	run_requests(3000);
+	run_requests(1500);
 	check_file();
 	assert_silent();
 }
