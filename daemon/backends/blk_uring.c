@@ -265,11 +265,10 @@ struct blk_io *blk_ring_reap(struct blk_ring *r)
 
 		io = io_uring_cqe_get_data(cqe);
 		io_uring_cqe_seen(&r->uring, cqe);
-		if (!io) {
+		if (!io)
 			r->doorbell_armed = false;
-		} else if (complete(r, io, res)) {
+		else if (complete(r, io, res))
 			return io;
-		}
 	}
 	return NULL;
 }

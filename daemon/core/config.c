@@ -132,8 +132,9 @@ int config_set_cpus(struct config *c, const char *value, const char *what)
 
 int config_set_name(struct config *c, const char *value, const char *what)
 {
-	size_t ok = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789"
-				  "ABCDEFGHIJKLMNOPQRSTUVWXYZ_.-");
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	size_t ok = strspn(value, letters);
 
 	if (value[ok] || ok > 63) {
 		say("%s: '%s' is not a name: use up to 63 letters, digits, '.', '_', '-'",

@@ -87,11 +87,11 @@ static int add_buffer(struct queue *q, struct chain *c,
 		return broken(q, "descriptor outside of guest memory");
 	if (n >= c->max)
 		return broken(q, "too many descriptors");
+	if (c->in && !(d->flags & VRING_DESC_F_WRITE))
+		return broken(q, "readable descriptor after a writable one");
 	if (d->flags & VRING_DESC_F_WRITE) {
 		c->in++;
 		c->in_bytes += d->len;
-	} else if (c->in) {
-		return broken(q, "readable descriptor after a writable one");
 	} else {
 		c->out++;
 		c->out_bytes += d->len;
