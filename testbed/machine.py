@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """One run of QEMU: its command line, its channels, how it ended."""
+import ctypes
 import fcntl
 import json
 import os
@@ -26,6 +27,12 @@ def window_size():
     raw = fcntl.ioctl(0, termios.TIOCGWINSZ, b"\0" * 8)
     rows, columns = struct.unpack("HHHH", raw)[:2]
     return rows or 24, columns or 80
+
+
+def die_with_parent():
+    """In the child: be killed when the testbed is, however that happens."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def say(text):
@@ -242,7 +249,8 @@ class Machine:
         with open(self.path("qemu"), "wb") as log:
             # A group of its own: Ctrl-C is ours to handle.
             qemu = subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=log,
-                                    stderr=log, start_new_session=True)
+                                    stderr=log, start_new_session=True,
+                                    preexec_fn=die_with_parent)
         try:
             if not self.accept(servers, qemu):
                 return self.broken("QEMU did not start", "qemu")

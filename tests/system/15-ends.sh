@@ -26,6 +26,32 @@ end badforward 6 .
 end spin 6 .
 [ "$(nproc)" -gt 1 ] || ctl nmi off
 
+# In the stub of an interrupt of the host's that the guest accepted and never
+# forwards: it must not stay in service. Each CPU's timer goes on afterwards.
+timer_ticks() {
+	sed -n "s/^ *LOC: *//p" /proc/interrupts | awk -v n=$(($1 + 1)) '{ print $n }'
+}
+timers_run() {
+	for cpu in $(seq 0 $(($(nproc) - 1))); do
+		ticks=$(timer_ticks "$cpu")
+		taskset $((1 << cpu)) sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done'
+		[ "$(timer_ticks "$cpu")" -gt "$ticks" ] || return 1
+	done
+}
+end stubpanic 5 'panic in the stub'
+check "stubpanic: what was in service was run" grep -q 'drained [1-9]' /tmp/out
+check "stubpanic: the timers run" timers_run
+end stubfault 6 'exception 14'
+check "stubfault: what was in service was run" grep -q 'drained [1-9]' /tmp/out
+check "stubfault: the timers run" timers_run
+end stubprint 0 'interrupt 100'
+check "stubprint: the timers run" timers_run
+[ "$(nproc)" -gt 1 ] || ctl nmi 0.1
+end stubspin 6 'kept interrupts off'
+[ "$(nproc)" -gt 1 ] || ctl nmi off
+check "stubspin: what was in service was run" grep -q 'drained [1-9]' /tmp/out
+check "stubspin: the timers run" timers_run
+
 load_start
 sleep 2
 load_stop

@@ -10,7 +10,6 @@ same "systemd reaches" running "$(systemctl is-system-running --wait)"
 same "failed units" "" "$(systemctl --failed --no-legend)"
 echo "$(systemd-analyze | tr '\n' ' ')"
 echo "guest clock $(date +%s%N)"
-same "hypervisor" colinux "$(systemd-detect-virt 2>/dev/null || cat /sys/hypervisor/type)"
 same "root is cobd0" "$(readlink -f /dev/cobd0)" "$(findmnt -n -o SOURCE /)"
 check "cobd1 is read-only" sh -c '! dd if=/dev/zero of=/dev/cobd1 bs=4k count=1 oflag=direct'
 
@@ -29,14 +28,14 @@ same "32-bit program" "32 bits, 1.414214" "$(gcc -m32 a.c -o a32 -lm && ./a32)"
 # memory, files, processes
 same "files survive" "$(seq 200000 | sha256sum)" "$(seq 200000 > f; sync
 	echo 3 > /proc/sys/vm/drop_caches; sha256sum < f)"
-same "1000 processes" 1000 "$(for i in $(seq 1000); do /bin/true && echo; done | wc -l)"
+same "200 processes" 200 "$(for i in $(seq 200); do /bin/true && echo; done | wc -l)"
 check "300 MiB of memory, written and read" perl -e \
 	'$x = "ab" x (150 << 20); exit(substr($x, -2) ne "ab")'
-same "clock source" "" "$(dmesg | grep -i 'clocksource.*unstable')"
+same "clock source" colinux "$(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
 a=$(date +%s%N); sleep 1; b=$(date +%s%N)
 check "sleep 1 takes one second ($(((b - a) / 1000000)) ms)" \
 	[ $((b - a)) -gt 1000000000 -a $((b - a)) -lt 1500000000 ]
-same "kernel log: trouble" "" "$(dmesg | grep -E 'WARNING:|BUG:|Call Trace|stall|Oops|lockup')"
+same "kernel log: trouble" "" "$(dmesg | grep -E 'WARNING:|BUG:|Call Trace|[^n]stall|Oops|lockup')"
 GUEST
 after=$(cojob now)
 clock=$(sed -n 's/^guest clock //p' /tmp/debian.out)
@@ -45,5 +44,5 @@ check "the guest's wall clock is the host's" \
 cat /tmp/debian.out >&2
 same "message of colinux" "colinux: debian: guest powered off" "$(tail -n 1 /tmp/debian.co)"
 END
-host boot --kernel 6.12 --disk "$BUILD/images/debian.img,snapshot" < "$LOGS/script"
+host boot --kernel 6.12 --timeout 600 --disk "$BUILD/images/debian.img,snapshot" < "$LOGS/script"
 echo end
