@@ -10,6 +10,10 @@
  *	wild		jump to an unmapped address
  *	badop		an operation that does not exist
  *	badforward	forward what is no interrupt
+ *	stubpanic	accept an interrupt of the host and panic in its stub
+ *	stubspin	... spin in it, interrupts off
+ *	stubfault	... fault in it
+ *	stubprint	... print a line instead of forwarding; 100 times
  *
  * Without a bad end it prints "stage1: ok ..." and powers off.
  */
@@ -131,6 +135,72 @@ static void fail(const char *text, __u64 n)
 	call(CO_OP_PANIC, append_number(append(0, text), n));
 }
 
+/* --- with interrupts on ----------------------------------------------------- */
+
+struct gate {
+	unsigned short low, selector, type, mid;
+	unsigned int high, zero;
+};
+
+struct table {
+	unsigned short limit;
+	__u64 base;
+} __attribute__((packed));
+
+static struct gate idt[256];
+static const char *stub_command;
+static volatile unsigned int interrupts;
+
+void stub_entry(void);		/* start.S */
+
+/*
+ * In the stub of some interrupt, which never forwards it: what the driver finds
+ * in service when the guest leaves in another way, it must run itself.
+ */
+void stub_main(void)
+{
+	__u64 none;
+
+	interrupts++;
+	if (find(stub_command, "stubpanic", &none))
+		fail("stage1: panic in the stub ", interrupts);
+	if (find(stub_command, "stubspin", &none))
+		for (;;)
+			asm volatile("pause");
+	if (find(stub_command, "stubfault", &none))
+		((void (*)(void))0xffffc0de00000000)();
+	print("stage1: interrupt ", interrupts, "\n");
+}
+
+/* Exceptions, NMI and #MC stay with the passage's gates. */
+static void load_idt(void)
+{
+	__u64 entry = (__u64)stub_entry;
+	struct table table;
+	unsigned int i;
+
+	asm volatile("sidt %0" : "=m" (table));
+	for (i = 0; i < 32; i++)
+		idt[i] = ((struct gate *)table.base)[i];
+	for (; i < 256; i++)
+		idt[i] = (struct gate){ (unsigned short)entry, CO_CS, 0x8e00,
+					(unsigned short)(entry >> 16),
+					(unsigned int)(entry >> 32), 0 };
+	table.limit = sizeof(idt) - 1;
+	table.base = (__u64)idt;
+	asm volatile("lidt %0" : : "m" (table));
+}
+
+static void accept_interrupts(const char *command)
+{
+	stub_command = command;
+	load_idt();
+	asm volatile("sti" : : : "memory");
+	while (interrupts < 100)
+		asm volatile("pause");
+	asm volatile("cli" : : : "memory");
+}
+
 static void bad_ends(const char *command)
 {
 	__u64 none;
@@ -146,6 +216,11 @@ static void bad_ends(const char *command)
 		call(77, 0);
 	if (find(command, "badforward", &none))
 		call(CO_OP_FORWARD, 3);
+	if (find(command, "stubpanic", &none) ||
+	    find(command, "stubspin", &none) ||
+	    find(command, "stubfault", &none) ||
+	    find(command, "stubprint", &none))
+		accept_interrupts(command);
 }
 
 void guest_main(struct co_boot *b)
