@@ -17,7 +17,8 @@ same "one line of colinux" 1 "$(wc -l < /tmp/err)"
 check "that says the guest powered off" grep -q 'guest powered off' /tmp/err
 trouble=$(grep -c -E 'WARNING:|BUG:|Oops|Call Trace|[^n]stall|lockup' /tmp/out)
 same "no trouble in the guest's log" 0 $trouble
-check "all 2 MiB chunks are back" settle free_chunks $((chunks - 8))
+# Of the guest's 256; the host itself breaks up some meanwhile.
+check "all 2 MiB chunks are back" settle free_chunks $((chunks - 32))
 END
 "$TESTS/tools/mkinitrd" "$BUILD/tests/initrd" "$TESTS/guest-init"
 for kernel in 6.1 6.12; do
