@@ -92,13 +92,13 @@ void colinux_clock_check(void)
 
 	/* Readers retry while the version is odd. */
 	WRITE_ONCE(to->version, version | 1);
-	smp_wmb();
+	smp_wmb();	/* the odd version before the fields, for the vDSO */
 	to->tsc_timestamp = copy.tsc_timestamp;
 	to->system_time = copy.system_time;
 	to->tsc_to_system_mul = copy.tsc_to_system_mul;
 	to->tsc_shift = copy.tsc_shift;
 	to->flags = copy.flags;
-	smp_wmb();
+	smp_wmb();	/* the fields before the even version */
 	WRITE_ONCE(to->version, version);
 }
 
@@ -110,10 +110,10 @@ static void get_wallclock(struct timespec64 *now)
 
 	do {
 		version = READ_ONCE(boot->wall_version);
-		smp_rmb();
+		smp_rmb();	/* with the driver's odd version */
 		now->tv_sec = boot->wall_sec;
 		ns = boot->wall_nsec;
-		smp_rmb();
+		smp_rmb();	/* with the driver's even version */
 	} while ((version & 1) || version != READ_ONCE(boot->wall_version));
 
 	ns += clock_read();
@@ -137,6 +137,9 @@ static u64 steal_clock(int cpu)
 }
 
 /* --- one-shot timers ------------------------------------------------------ */
+
+/* A longer sleep wakes once a minute. */
+#define TIMER_MAX_NS	(60UL * NSEC_PER_SEC)
 
 static DEFINE_PER_CPU(struct clock_event_device, timer_event);
 
@@ -173,7 +176,7 @@ static void timer_setup_cpu(unsigned int irq)
 	dev->set_next_event = timer_next;
 	dev->set_state_shutdown = timer_off;
 	dev->set_state_oneshot_stopped = timer_off;
-	clockevents_config_and_register(dev, NSEC_PER_SEC, 1000, S32_MAX);
+	clockevents_config_and_register(dev, NSEC_PER_SEC, 1000, TIMER_MAX_NS);
 	enable_percpu_irq(irq, IRQ_TYPE_NONE);
 }
 
