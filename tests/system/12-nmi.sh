@@ -50,8 +50,8 @@ tables > /tmp/before
 	done
 ) &
 sleep 2
-echo 20000 > $storm
-for i in $(seq 120); do
+echo 10000 > $storm
+for i in $(seq 400); do
 	sleep 1
 	grep -q 'left 0' $storm && break
 done
