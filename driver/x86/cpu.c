@@ -63,6 +63,19 @@ static void swap_xstate(u64 *save_xcr0, u64 *save_xss, u64 xcr0, u64 xss)
 		x86_wrmsr(MSR_XSS, xss);
 }
 
+/*
+ * EFER.SVME stays as it is: the host's KVM may set or clear it by an interrupt
+ * in the middle of a burst, and relies on it afterwards.
+ */
+static void swap_msr(u32 msr, u64 *save, u64 value)
+{
+	*save = x86_rdmsr(msr);
+	if (msr == MSR_EFER)
+		value = (value & ~EFER_SVM_ON) | (*save & EFER_SVM_ON);
+	if (*save != value)
+		x86_wrmsr(msr, value);
+}
+
 void co_arch_load(struct co_vcpu *vcpu)
 {
 	struct co_arch_vcpu *arch = vcpu->arch;
@@ -76,11 +89,8 @@ void co_arch_load(struct co_vcpu *vcpu)
 	} else {
 		x86_fxrstor(arch->fpu);
 	}
-	for (i = 0; i < co_x86.burst_msrs; i++) {
-		arch->host_msr[i] = x86_rdmsr(co_x86.burst_msr[i]);
-		if (arch->host_msr[i] != arch->msr[i])
-			x86_wrmsr(co_x86.burst_msr[i], arch->msr[i]);
-	}
+	for (i = 0; i < co_x86.burst_msrs; i++)
+		swap_msr(co_x86.burst_msr[i], &arch->host_msr[i], arch->msr[i]);
 }
 
 void co_arch_save(struct co_vcpu *vcpu)
@@ -88,11 +98,8 @@ void co_arch_save(struct co_vcpu *vcpu)
 	struct co_arch_vcpu *arch = vcpu->arch;
 	u32 i;
 
-	for (i = 0; i < co_x86.burst_msrs; i++) {
-		arch->msr[i] = x86_rdmsr(co_x86.burst_msr[i]);
-		if (arch->host_msr[i] != arch->msr[i])
-			x86_wrmsr(co_x86.burst_msr[i], arch->host_msr[i]);
-	}
+	for (i = 0; i < co_x86.burst_msrs; i++)
+		swap_msr(co_x86.burst_msr[i], &arch->msr[i], arch->host_msr[i]);
 	if (co_x86.xsave)
 		x86_xsave(arch->fpu);
 	else

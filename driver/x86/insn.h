@@ -33,6 +33,7 @@
 #define MSR_AMD64_SEV		0xc0010131
 
 #define EFER_SYSCALL		(1ULL << 0)
+#define EFER_SVM_ON		(1ULL << 12)
 
 #define CR4_PGE			(1ULL << 7)
 #define CR4_LA57		(1ULL << 12)

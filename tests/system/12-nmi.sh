@@ -72,6 +72,6 @@ tables > /tmp/after
 check "storm: the host's IDT and GDTs are as before" cmp /tmp/before /tmp/after
 END
 DRIVER=-debug
-host 6.12-storm --kernel 6.12 --cpus 2 --timeout 400 < "$LOGS/storm"
-host 6.1-storm --kernel 6.1 --cpus 2 --la57 on --pti on --timeout 400 < "$LOGS/storm"
+host 6.12-storm --kernel 6.12 --cpus 2 --timeout 700 < "$LOGS/storm"
+host 6.1-storm --kernel 6.1 --cpus 2 --la57 on --pti on --timeout 700 < "$LOGS/storm"
 echo end
