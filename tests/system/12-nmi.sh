@@ -34,7 +34,7 @@ for kernel in 6.1 6.12; do
 	got=$(sed -n 's/^nmis seen by the host: //p' "$LOGS/$kernel-injected/out")
 	# Injected while one is pending, they become one.
 	check "$kernel: the host got the NMIs ($sent sent, $got arrived)" \
-		[ "$got" -gt $((sent / 2)) -a "$got" -le "$sent" ]
+		[ "$got" -gt $((sent / 10)) -a "$got" -le "$sent" ]
 done
 
 cat > "$LOGS/storm" <<'END'
@@ -51,10 +51,11 @@ tables > /tmp/before
 ) &
 sleep 2
 echo 10000 > $storm
-for i in $(seq 400); do
+for i in $(seq 600); do
 	sleep 1
 	grep -q 'left 0' $storm && break
 done
+sleep 1		# for the last one
 result=$(cat $storm)
 touch /tmp/stop
 wait
@@ -72,6 +73,6 @@ tables > /tmp/after
 check "storm: the host's IDT and GDTs are as before" cmp /tmp/before /tmp/after
 END
 DRIVER=-debug
-host 6.12-storm --kernel 6.12 --cpus 2 --timeout 700 < "$LOGS/storm"
-host 6.1-storm --kernel 6.1 --cpus 2 --la57 on --pti on --timeout 700 < "$LOGS/storm"
+host 6.12-storm --kernel 6.12 --cpus 2 --timeout 900 < "$LOGS/storm"
+host 6.1-storm --kernel 6.1 --cpus 2 --la57 on --pti on --timeout 900 < "$LOGS/storm"
 echo end
