@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Disk images and the way to read and write them: image.c opens, locks and
- * measures; blk_uring.c does the I/O.
+ * measures; a backend does the I/O, blk_uring.c for raw images and devices.
  */
 #ifndef COLINUX_BLK_H
 #define COLINUX_BLK_H
@@ -14,6 +14,8 @@
 
 #include <liburing.h>
 
+struct blk_ring_ops;
+
 /* --- images --------------------------------------------------------------- */
 
 /*
@@ -21,6 +23,7 @@
  * the rest through `buffered`; the host keeps both coherent.
  */
 struct blk_image {
+	const struct blk_ring_ops *ops;	/* the backend */
 	int buffered;		/* always open; holds the lock */
 	int direct;		/* O_DIRECT, or -1 */
 	uint64_t bytes;
@@ -41,6 +44,8 @@ int blk_open(struct blk_image *image, const char *path, bool read_only,
 	     const char *what);
 int blk_claim(struct blk_image *image, const char *path, const char *what);
 void blk_close(struct blk_image *image);
+/* *to owns what *from did; closing *from does nothing any more. */
+void blk_move(struct blk_image *to, struct blk_image *from);
 bool blk_same(const struct blk_image *a, const struct blk_image *b);
 
 /* --- I/O ------------------------------------------------------------------ */
@@ -76,14 +81,30 @@ struct blk_io {
 
 /* One thread's ring on one image. */
 struct blk_ring {
-	struct io_uring uring;
+	const struct blk_ring_ops *ops;
 	const struct blk_image *image;
 	int doorbell;		/* an eventfd that wakes blk_ring_wait() */
+	unsigned int in_flight;
+	struct blk_io *finished;/* done at once */
+
+	/* blk_uring.c */
+	struct io_uring uring;
 	uint64_t doorbell_count;
 	bool doorbell_armed;
-	unsigned int in_flight;
-	struct blk_io *finished;/* done without the kernel's ring */
 };
+
+/* What a backend does for the functions below; r->ops and so on are set. */
+struct blk_ring_ops {
+	int (*init)(struct blk_ring *r, unsigned int depth);
+	void (*exit)(struct blk_ring *r);
+	void (*add)(struct blk_ring *r, struct blk_io *io);
+	void (*submit)(struct blk_ring *r);
+	struct blk_io *(*reap)(struct blk_ring *r);
+	bool (*ready)(struct blk_ring *r);
+	void (*wait)(struct blk_ring *r);
+};
+
+extern const struct blk_ring_ops blk_uring_ops;
 
 /* In the thread that will use it. depth: requests at a time. -errno. */
 int blk_ring_init(struct blk_ring *r, const struct blk_image *image,

@@ -26,22 +26,18 @@
 			 IORING_SETUP_COOP_TASKRUN | \
 			 IORING_SETUP_TASKRUN_FLAG)
 
-int blk_ring_init(struct blk_ring *r, const struct blk_image *image,
-		  int doorbell, unsigned int depth)
+static int ring_init(struct blk_ring *r, unsigned int depth)
 {
 	unsigned int entries = 2 * depth;	/* requests and the doorbell */
 	int err;
 
-	memset(r, 0, sizeof(*r));
-	r->image = image;
-	r->doorbell = doorbell;
 	err = io_uring_queue_init(entries, &r->uring, RING_FLAGS);
 	if (err == -EINVAL)
 		err = io_uring_queue_init(entries, &r->uring, 0);
 	return err;
 }
 
-void blk_ring_exit(struct blk_ring *r)
+static void ring_exit(struct blk_ring *r)
 {
 	io_uring_queue_exit(&r->uring);
 }
@@ -179,7 +175,7 @@ static int discard_device(const struct blk_ring *r, const struct blk_io *io)
 	return ioctl(r->image->buffered, BLKDISCARD, range) < 0 ? -errno : 0;
 }
 
-void blk_ring_add(struct blk_ring *r, struct blk_io *io)
+static void ring_add(struct blk_ring *r, struct blk_io *io)
 {
 	io->result = 0;
 	io->bounce = NULL;
@@ -251,7 +247,7 @@ static bool complete(struct blk_ring *r, struct blk_io *io, int res)
 	return true;
 }
 
-struct blk_io *blk_ring_reap(struct blk_ring *r)
+static struct blk_io *ring_reap(struct blk_ring *r)
 {
 	struct io_uring_cqe *cqe;
 	struct blk_io *io = r->finished;
@@ -273,7 +269,7 @@ struct blk_io *blk_ring_reap(struct blk_ring *r)
 	return NULL;
 }
 
-bool blk_ring_ready(struct blk_ring *r)
+static bool ring_ready(struct blk_ring *r)
 {
 	struct io_uring_cqe *cqe;
 
@@ -293,13 +289,13 @@ static void arm_doorbell(struct blk_ring *r)
 	r->doorbell_armed = true;
 }
 
-void blk_ring_submit(struct blk_ring *r)
+static void ring_submit(struct blk_ring *r)
 {
 	if (io_uring_sq_ready(&r->uring))
 		io_uring_submit(&r->uring);
 }
 
-void blk_ring_wait(struct blk_ring *r)
+static void ring_wait(struct blk_ring *r)
 {
 	if (r->finished)
 		return;
@@ -307,3 +303,13 @@ void blk_ring_wait(struct blk_ring *r)
 	/* EINTR (a kick): the caller looks and waits again. */
 	io_uring_submit_and_wait(&r->uring, 1);
 }
+
+const struct blk_ring_ops blk_uring_ops = {
+	.init = ring_init,
+	.exit = ring_exit,
+	.add = ring_add,
+	.submit = ring_submit,
+	.reap = ring_reap,
+	.ready = ring_ready,
+	.wait = ring_wait,
+};

@@ -182,6 +182,7 @@ int blk_open(struct blk_image *image, const char *path, bool read_only,
 	int err;
 
 	memset(image, 0, sizeof(*image));
+	image->ops = &blk_uring_ops;
 	image->direct = -1;
 	image->read_only = read_only;
 	image->buffered = open(path, flags);
@@ -210,6 +211,13 @@ void blk_close(struct blk_image *image)
 		close(image->buffered);
 	image->direct = -1;
 	image->buffered = -1;
+}
+
+void blk_move(struct blk_image *to, struct blk_image *from)
+{
+	*to = *from;
+	from->buffered = -1;
+	from->direct = -1;
 }
 
 bool blk_same(const struct blk_image *a, const struct blk_image *b)

@@ -180,10 +180,9 @@ static int create_devices(struct machine *m)
 	err = cocon_create(&m->bus, &m->sink, columns, rows, &m->cocon);
 	/* In this order, as the guest names them by it. */
 	for (unsigned int i = 0; i < c->cobds && !err; i++) {
-		struct blk_image image = m->image[i];
+		struct blk_image image;
 
-		m->image[i].buffered = -1;	/* the cobd's from now on */
-		m->image[i].direct = -1;
+		blk_move(&image, &m->image[i]);	/* the cobd's from now on */
 		err = cobd_create(&m->bus, &image, c->cobd[i].number, queues);
 	}
 	if (err)
