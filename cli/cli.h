@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The command line of `colinux`. */
+/* The command line of `colinux`: one table of commands, a file for each kind. */
 #ifndef COLINUX_CLI_H
 #define COLINUX_CLI_H
 
@@ -8,15 +8,35 @@
 
 #define COLINUX_VERSION "0.1"
 
-void cli_help(void);
+struct command {
+	const char *name;
+	const char *usage;	/* what follows the name */
+	const char *summary;	/* one line */
+	const char *help;	/* more lines, or NULL */
+	/* argv[0] is the name; "--help" does not come here. */
+	enum exit_code (*run)(int argc, char **argv);
+	/* It looks after --help and all else itself. */
+	bool passes_all;
+};
 
-/* `colinux run ARGS`, argv[0] is "run". Complains and returns -errno. */
+/* table.c: all of them, the last has no name. */
+extern const struct command cli_commands[];
+const struct command *cli_find(const char *name);
+
+/* help.c */
+void cli_help(void);
+void cli_help_command(const struct command *c);
+
+/* args.c: `colinux run ARGS`, argv[0] is "run". Complains; -errno. */
 int cli_run_args(struct config *c, int argc, char **argv);
 
-/* `colinux check`: is the driver there, and ours? */
+/* run.c */
+enum exit_code cli_run(int argc, char **argv);
+
+/* commands.c: is the driver there, and ours? */
 enum exit_code cli_check(int argc, char **argv);
 
-/* `colinux image ARGS`: becomes the image maker; returns only if it cannot. */
-enum exit_code cli_image(char **argv);
+/* commands.c: becomes the image maker; returns only if it cannot. */
+enum exit_code cli_image(int argc, char **argv);
 
 #endif /* COLINUX_CLI_H */

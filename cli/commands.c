@@ -43,13 +43,14 @@ static void try_image(const char *dir, char **argv)
 		say("image: %s: cannot run: %s", path, strerror(errno));
 }
 
-enum exit_code cli_image(char **argv)
+enum exit_code cli_image(int argc, char **argv)
 {
 	const char *dir = getenv("COLINUX_LIBEXEC");
 	char path[PATH_MAX];
 	char *slash;
 	ssize_t n;
 
+	(void)argc;
 	argv[0] = (char *)IMAGE_MAKER;
 	if (dir) {
 		try_image(dir, argv);

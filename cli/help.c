@@ -1,45 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What `colinux --help` says. */
+/* What `colinux --help` and `colinux COMMAND --help` say. */
 #include <stdio.h>
 
 #include "cli.h"
 
-static const char text[] =
-"Usage:\n"
-"  colinux run [OPTION]... [FILE.conf]   run a guest in this terminal\n"
-"  colinux check                         is the driver there?\n"
-"  colinux image create debian IMAGE ... make a disk image\n"
-"  colinux --help | --version\n"
-"\n"
-"Options of run (they win over FILE.conf):\n"
-"  --kernel FILE      the guest's kernel: a vmlinux made for colinux\n"
-"  --mem SIZE         guest memory in MiB, or with a unit: 512M, 2G\n"
-"                     (default 512M; a multiple of 2 MiB, 64M to 256G)\n"
-"  --cobd FILE[,ro]   a disk: raw image or block device; may be repeated\n"
-"                     (the guest has them as cobd0, cobd1, ...)\n"
-"  --root DEV         root device, such as /dev/cobd0 or /dev/cobd0p1\n"
-"                     (default: the first cobd)\n"
-"  --initrd FILE      initial RAM disk\n"
-"  --append WORDS     more parameters for the guest's kernel\n"
-"  --cpus N           virtual CPUs (1 for now)\n"
-"  --name NAME        shown in messages\n"
-"  --log FILE         append all console output to FILE, too\n"
-"  --cocon COLSxROWS  size of the console (default: the terminal's)\n"
-"  --no-console       neither read standard input nor write standard output\n"
-"\n"
-"FILE.conf is a classic coLinux configuration: words of the form kernel=FILE,\n"
-"mem=MIB, cobdN=FILE[,ro], root=DEV, initrd=FILE, cocon=COLSxROWS, cpus=,\n"
-"name=, log=, append=\"WORDS\"; other words are kernel parameters; # starts a\n"
-"comment. Paths are relative to the current directory.\n"
-"\n"
-"Keys: ctrl-] q ends the guest at once, ctrl-] p asks it to power off,\n"
-"ctrl-] ctrl-] types ctrl-]. SIGTERM, SIGINT and SIGHUP ask it to power off,\n"
-"a second one ends it at once.\n"
-"\n"
-"Exit status:\n";
+#define SUMMARY_COLUMN	34
 
 void cli_help(void)
 {
-	fputs(text, stdout);
+	puts("Usage: colinux COMMAND [ARGUMENT]...\n");
+	for (const struct command *c = cli_commands; c->name; c++) {
+		int n = printf("  %s %s", c->name, c->usage);
+
+		if (n >= SUMMARY_COLUMN)
+			n = printf("\n") - 1;
+		printf("%*s %s\n", SUMMARY_COLUMN - n, "", c->summary);
+	}
+	puts("\n'colinux COMMAND --help' tells more; 'colinux --version' the version.\n"
+	     "\nExit status:");
 	exit_print_table(stdout);
+}
+
+void cli_help_command(const struct command *c)
+{
+	printf("Usage: colinux %s %s\n\n%s.\n", c->name, c->usage, c->summary);
+	if (c->help)
+		printf("\n%s", c->help);
 }

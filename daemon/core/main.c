@@ -2,55 +2,65 @@
 /* Where `colinux` starts, and the only place where it exits. */
 #include <fcntl.h>
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <colinux/abi.h>
+
 #include "cli.h"
 #include "core/log.h"
-#include "core/machine.h"
 
-static enum exit_code run(int argc, char **argv)
+/* `colinux COMMAND --help`, also behind other arguments. */
+static bool asks_for_help(int argc, char **argv)
 {
-	enum exit_code code = EXIT_USAGE;
-	struct config config;
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		if (!strcmp(argv[i], "--help"))
+			return true;
+	return false;
+}
 
-	config_init(&config);
-	if (cli_run_args(&config, argc, argv) == 0) {
-		say_set_name(config.name);
-		code = machine_run(&config);
-		say_set_name(NULL);
+static enum exit_code help(const char *what)
+{
+	const struct command *c = what ? cli_find(what) : NULL;
+
+	if (what && !c) {
+		say("%s: unknown command: see colinux --help", what);
+		return EXIT_USAGE;
 	}
-	config_free(&config);
-	return code;
+	if (c)
+		cli_help_command(c);
+	else
+		cli_help();
+	return 0;
 }
 
 static enum exit_code command(int argc, char **argv)
 {
 	const char *what = argv[1];
+	const struct command *c;
 
 	if (!what) {
 		say("no command: see colinux --help");
 		return EXIT_USAGE;
 	}
 	if (!strcmp(what, "--help") || !strcmp(what, "-h") ||
-	    !strcmp(what, "help")) {
-		cli_help();
-		return 0;
-	}
+	    !strcmp(what, "help"))
+		return help(argv[2]);
 	if (!strcmp(what, "--version")) {
 		printf("colinux %s, interface revision %d\n", COLINUX_VERSION,
 		       CO_ABI_REVISION);
 		return 0;
 	}
-	if (!strcmp(what, "run"))
-		return run(argc - 1, argv + 1);
-	if (!strcmp(what, "check"))
-		return cli_check(argc - 1, argv + 1);
-	if (!strcmp(what, "image"))
-		return cli_image(argv + 1);
-	say("%s: unknown command: see colinux --help", what);
-	return EXIT_USAGE;
+	c = cli_find(what);
+	if (!c) {
+		say("%s: unknown command: see colinux --help", what);
+		return EXIT_USAGE;
+	}
+	if (!c->passes_all && asks_for_help(argc - 1, argv + 1))
+		return help(what);
+	return c->run(argc - 1, argv + 1);
 }
 
 /* What we open must not become standard input, output or error. */

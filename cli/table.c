@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The commands of `colinux`. */
+#include <string.h>
+
+#include "cli.h"
+
+static const char run_help[] =
+"Options (they win over FILE.conf):\n"
+"  --kernel FILE      the guest's kernel: a vmlinux made for colinux\n"
+"  --mem SIZE         guest memory in MiB, or with a unit: 512M, 2G\n"
+"                     (default 512M; a multiple of 2 MiB, 64M to 256G)\n"
+"  --cobd FILE[,ro]   a disk: raw image or block device; may be repeated\n"
+"                     (the guest has them as cobd0, cobd1, ...)\n"
+"  --root DEV         root device, such as /dev/cobd0 or /dev/cobd0p1\n"
+"                     (default: the first cobd)\n"
+"  --initrd FILE      initial RAM disk\n"
+"  --append WORDS     more parameters for the guest's kernel\n"
+"  --cpus N           virtual CPUs (1 for now)\n"
+"  --name NAME        the guest's name, in messages and for other commands\n"
+"  --log FILE         append all console output to FILE, too\n"
+"  --cocon COLSxROWS  size of the console (default: the terminal's)\n"
+"  --no-console       neither read standard input nor write standard output\n"
+"\n"
+"FILE.conf is a classic coLinux configuration: words of the form kernel=FILE,\n"
+"mem=MIB, cobdN=FILE[,ro], root=DEV, initrd=FILE, cocon=COLSxROWS, cpus=,\n"
+"name=, log=, append=\"WORDS\"; other words are kernel parameters; # starts a\n"
+"comment. Paths are relative to the current directory.\n"
+"\n"
+"Keys: ctrl-] q ends the guest at once, ctrl-] p asks it to power off,\n"
+"ctrl-] ctrl-] types ctrl-]. SIGTERM, SIGINT and SIGHUP ask it to power off,\n"
+"a second one ends it at once.\n";
+
+const struct command cli_commands[] = {
+	{ "run", "[OPTION]... [FILE.conf]", "run a guest in this terminal",
+	  run_help, cli_run, false },
+	{ "check", "", "is the driver there, and does it fit?", NULL,
+	  cli_check, false },
+	{ "image", "create debian IMAGE ...", "make a disk image", NULL,
+	  cli_image, true },
+	{ NULL, NULL, NULL, NULL, NULL, false },
+};
+
+const struct command *cli_find(const char *name)
+{
+	for (const struct command *c = cli_commands; c->name; c++)
+		if (!strcmp(c->name, name))
+			return c;
+	return NULL;
+}
