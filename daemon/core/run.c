@@ -185,6 +185,8 @@ static int create_devices(struct machine *m)
 		blk_move(&image, &m->image[i]);	/* the cobd's from now on */
 		err = cobd_create(&m->bus, &image, c->cobd[i].number, queues);
 	}
+	if (!err)
+		err = corng_create(&m->bus);
 	if (err)
 		virtio_destroy(&m->bus);
 	return err;

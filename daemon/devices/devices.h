@@ -16,6 +16,9 @@
 int cobd_create(struct virtio_bus *bus, struct blk_image *image,
 		unsigned int number, unsigned int queues);
 
+/* corng: randomness from the host. Complains. */
+int corng_create(struct virtio_bus *bus);
+
 /*
  * cocon: the console. columns = 0: its size is not known. Complains.
  */

@@ -32,6 +32,8 @@ same "200 processes" 200 "$(for i in $(seq 200); do /bin/true && echo; done | wc
 check "100 MiB of memory, written and read" perl -e \
 	'$x = "ab" x (50 << 20); exit(substr($x, -2) ne "ab")'
 same "clock source" colinux "$(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
+same "random numbers from the host" "virtio_rng.0 64" \
+	"$(cat /sys/class/misc/hw_random/rng_current) $(head -c 64 /dev/hwrng | wc -c)"
 a=$(date +%s%N); sleep 1; b=$(date +%s%N)
 check "sleep 1 takes one second ($(((b - a) / 1000000)) ms)" \
 	[ $((b - a)) -gt 1000000000 -a $((b - a)) -lt 1500000000 ]
