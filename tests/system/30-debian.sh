@@ -38,6 +38,10 @@ a=$(date +%s%N); sleep 1; b=$(date +%s%N)
 check "sleep 1 takes one second ($(((b - a) / 1000000)) ms)" \
 	[ $((b - a)) -gt 1000000000 -a $((b - a)) -lt 1500000000 ]
 same "kernel log: trouble" "" "$(dmesg | grep -E 'WARNING:|BUG:|Call Trace|[^n]stall|Oops|lockup')"
+# last: what the kernel says about it would be trouble above
+same "out of memory: who asked for it dies, all else goes on" "137 1 running" "$(
+	perl -e '$x = "ab" x (150 << 20); $y = $x . $x'; echo "$?" \
+	"$(sed -n 's/^oom_kill //p' /proc/vmstat) $(systemctl is-system-running)")"
 GUEST
 after=$(cojob now)
 clock=$(sed -n 's/^guest clock //p' /tmp/debian.out)
