@@ -5,6 +5,7 @@
  *	switch=N	N round trips with registers checked (default 1000)
  *	fpu=N		with x87/SSE state checked over N round trips
  *	work=N		N x 1000 turns of a loop between round trips
+ *	cr0		with CR0.AM not as the host has it
  *	spin		interrupts off for ever
  *	panic		end by CO_OP_PANIC
  *	wild		jump to an unmapped address
@@ -18,6 +19,8 @@
  * Without a bad end it prints "stage1: ok ..." and powers off.
  */
 #include <colinux/abi.h>
+
+#define CR0_AM	(1ULL << 18)
 
 static struct co_boot *boot;
 static struct co_vcpu_page *page;
@@ -223,10 +226,30 @@ static void bad_ends(const char *command)
 		accept_interrupts(command);
 }
 
+static __u64 read_cr0(void)
+{
+	__u64 cr0;
+
+	asm volatile("movq %%cr0, %0" : "=r" (cr0));
+	return cr0;
+}
+
+/* What CR0 is to be from now on. */
+static __u64 choose_cr0(const char *command)
+{
+	__u64 cr0 = read_cr0(), none;
+
+	if (find(command, "cr0", &none)) {
+		cr0 ^= CR0_AM;
+		asm volatile("movq %0, %%cr0" : : "r" (cr0));
+	}
+	return cr0;
+}
+
 void guest_main(struct co_boot *b)
 {
 	const char *command = (char *)CO_KERNEL_MAP_GVA + CO_CMDLINE_GPA;
-	__u64 i, switches = 1000, fpu = 0, turns = 0;
+	__u64 i, switches = 1000, fpu = 0, turns = 0, cr0;
 
 	boot = b;
 	page = (void *)(CO_KERNEL_MAP_GVA + CO_VCPU_PAGES_GPA);
@@ -236,6 +259,7 @@ void guest_main(struct co_boot *b)
 	find(command, "switch", &switches);
 	find(command, "fpu", &fpu);
 	find(command, "work", &turns);
+	cr0 = choose_cr0(command);
 	for (i = 0; i < switches; i++) {
 		work(turns);
 		if (!registers_survive())
@@ -244,6 +268,8 @@ void guest_main(struct co_boot *b)
 	for (i = 0; i < fpu; i++)
 		if (!sse_survives(i))
 			fail("stage1: xmm7 lost in switch ", i);
+	if (read_cr0() != cr0)
+		fail("stage1: CR0 lost, now ", read_cr0());
 	bad_ends(command);
 	print("stage1: ok ", switches, " switches\n");
 	call(CO_OP_POWEROFF, 0);
