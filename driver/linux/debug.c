@@ -7,7 +7,8 @@
  *		vCPU; read: "sent S handled H left L", with S = H and L = 0 when
  *		the storm is over and nothing was lost. It ends with L > 0 if
  *		one was not handled within LOST_NS.
- *	hits	"offset count" for each byte of the passage that was hit
+ *	hits	"offset count" for each byte of the passage that an NMI or
+ *		machine check hit
  *	tables	checksum of every CPU's GDT and IDT
  */
 #include <linux/debugfs.h>

@@ -233,9 +233,10 @@ static void to_host(struct co_arch_vcpu *arch, struct crossing *c)
  */
 static void replay(struct co_cvm *cvm, struct co_state *s)
 {
+	if (s->nmi || s->mce)
+		co_debug_hit(s);
 	if (s->nmi) {
 		co_count(cvm, nmis_taken);
-		co_debug_hit(s);
 		asm volatile("int $2" : : : "memory");
 		co_count(cvm, nmis_replayed);
 	}

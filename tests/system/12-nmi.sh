@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# NMIs while the guest runs and while the worlds change: all that are taken off
-# the host are given to it.
+# NMIs and machine checks while the guest runs and while the worlds change: all
+# that are taken off the host are given to it.
 . "$TESTS/lib.sh"
 
 cat > "$LOGS/injected" <<'END'
@@ -78,4 +78,6 @@ host 6.1-storm --kernel 6.1 --cpus 2 --la57 on --pti on --timeout 900 < "$LOGS/s
 
 check "an NMI at every instruction of the passage" \
 	"$TESTS/long/every-instruction" --no-singlestep
+check "a machine check at every instruction of the passage" \
+	"$TESTS/long/every-instruction" --no-singlestep --mce
 echo end
