@@ -13,6 +13,7 @@
 enum option_id {
 	OPT_KERNEL = 256, OPT_INITRD, OPT_MEM, OPT_CPUS, OPT_APPEND, OPT_COBD,
 	OPT_ROOT, OPT_NAME, OPT_LOG, OPT_COCON, OPT_NO_CONSOLE,
+	OPT_SNAPSHOT,
 };
 
 static const struct option options[] = {
@@ -22,6 +23,7 @@ static const struct option options[] = {
 	{ "cpus",	required_argument, NULL, OPT_CPUS },
 	{ "append",	required_argument, NULL, OPT_APPEND },
 	{ "cobd",	required_argument, NULL, OPT_COBD },
+	{ "snapshot",	no_argument,	   NULL, OPT_SNAPSHOT },
 	{ "root",	required_argument, NULL, OPT_ROOT },
 	{ "name",	required_argument, NULL, OPT_NAME },
 	{ "log",	required_argument, NULL, OPT_LOG },
@@ -61,6 +63,9 @@ static int apply(struct config *c, int id, const char *value)
 		return config_append(c, value, "--append");
 	case OPT_COBD:
 		return config_add_cobd(c, -1, value, "--cobd");
+	case OPT_SNAPSHOT:
+		c->snapshot = true;
+		return 0;
 	case OPT_ROOT:
 		return config_set_string(&c->root, value, "--root");
 	case OPT_NAME:

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Disk images and the way to read and write them: image.c opens, locks and
- * measures; a backend does the I/O, blk_uring.c for raw images and devices.
+ * measures; a backend does the I/O: blk_uring.c for raw images and devices,
+ * blk_nbd.c for all that another process serves.
  */
 #ifndef COLINUX_BLK_H
 #define COLINUX_BLK_H
@@ -14,21 +15,30 @@
 
 #include <liburing.h>
 
+#include "backends/blk_spec.h"
+
 struct blk_ring_ops;
 
 /* --- images --------------------------------------------------------------- */
 
+struct blk_nbd;
+
 /*
- * A raw file or a block device. All through `direct` where alignment allows,
- * the rest through `buffered`; the host keeps both coherent.
+ * A file or a block device. If it is raw, all goes through `direct` where
+ * alignment allows, the rest through `buffered`; the host keeps both coherent.
+ * Else, and for a snapshot, `buffered` only holds the lock and `nbd` is used.
  */
 struct blk_image {
 	const struct blk_ring_ops *ops;	/* the backend */
-	int buffered;		/* always open; holds the lock */
+	int buffered;		/* holds the lock; -1: an NBD server's */
 	int direct;		/* O_DIRECT, or -1 */
 	uint64_t bytes;
 	bool read_only;
 	bool block_device;
+	bool guessed_raw;	/* and must stay what it is */
+	enum blk_format format;
+	struct blk_nbd *nbd;
+	unsigned int max_threads;	/* that may use it; 0: any number */
 	uint32_t block_bytes;	/* logical block size to tell the guest */
 	uint32_t physical_bytes;
 	uint32_t align;		/* of all that goes through direct */
@@ -40,9 +50,10 @@ struct blk_image {
  * Open and measure, then claim for this CVM. what: "cobd0". Both complain and
  * return -errno; a failed claim leaves the image open.
  */
-int blk_open(struct blk_image *image, const char *path, bool read_only,
+int blk_open(struct blk_image *image, const struct blk_spec *spec,
 	     const char *what);
-int blk_claim(struct blk_image *image, const char *path, const char *what);
+int blk_claim(struct blk_image *image, const struct blk_spec *spec,
+	      const char *what);
 void blk_close(struct blk_image *image);
 /* *to owns what *from did; closing *from does nothing any more. */
 void blk_move(struct blk_image *to, struct blk_image *from);
@@ -75,9 +86,13 @@ struct blk_io {
 	/* the ring's */
 	void *bounce;
 	size_t bounce_bytes;
-	bool again;		/* must not be tried inline once more */
+	bool again;		/* sent for something else this time */
+	struct blk_ring *owner;
 	struct blk_io *next;
 };
+
+/* Would this request make a raw image look like one of another format? */
+bool blk_format_forged(const struct blk_io *io);
 
 /* One thread's ring on one image. */
 struct blk_ring {
@@ -86,6 +101,11 @@ struct blk_ring {
 	int doorbell;		/* an eventfd that wakes blk_ring_wait() */
 	unsigned int in_flight;
 	struct blk_io *finished;/* done at once */
+
+	/* blk_nbd.c */
+	struct nbd_handle *handle;
+	struct blk_io *done;	/* to be looked at, last first */
+	uint64_t progress_ns;	/* when something ended last */
 
 	/* blk_uring.c */
 	struct io_uring uring;
@@ -102,9 +122,11 @@ struct blk_ring_ops {
 	struct blk_io *(*reap)(struct blk_ring *r);
 	bool (*ready)(struct blk_ring *r);
 	void (*wait)(struct blk_ring *r);
+	void (*cancel)(struct blk_ring *r);	/* may be NULL */
 };
 
 extern const struct blk_ring_ops blk_uring_ops;
+extern const struct blk_ring_ops blk_nbd_ops;
 
 /* In the thread that will use it. depth: requests at a time. -errno. */
 int blk_ring_init(struct blk_ring *r, const struct blk_image *image,
@@ -123,5 +145,8 @@ bool blk_ring_ready(struct blk_ring *r);
 
 /* Submits, and sleeps until a request is finished or the doorbell rings. */
 void blk_ring_wait(struct blk_ring *r);
+
+/* Nobody wants an answer any more: end soon whatever another machine does. */
+void blk_ring_cancel(struct blk_ring *r);
 
 #endif /* COLINUX_BLK_H */

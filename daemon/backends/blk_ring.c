@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A ring is its image's backend's, see blk.h. */
+#include <errno.h>
 #include <string.h>
 
 #include "backends/blk.h"
@@ -21,6 +22,13 @@ void blk_ring_exit(struct blk_ring *r)
 
 void blk_ring_add(struct blk_ring *r, struct blk_io *io)
 {
+	/* See format.c. */
+	if (r->image->guessed_raw && blk_format_forged(io)) {
+		io->result = -EPERM;
+		io->next = r->finished;
+		r->finished = io;
+		return;
+	}
 	r->ops->add(r, io);
 }
 
@@ -42,4 +50,10 @@ bool blk_ring_ready(struct blk_ring *r)
 void blk_ring_wait(struct blk_ring *r)
 {
 	r->ops->wait(r);
+}
+
+void blk_ring_cancel(struct blk_ring *r)
+{
+	if (r->ops->cancel)
+		r->ops->cancel(r);
 }

@@ -18,6 +18,7 @@
 #include <linux/fs.h>
 
 #include "backends/blk.h"
+#include "backends/nbd.h"
 #include "core/log.h"
 
 #define SECTOR	512
@@ -25,6 +26,7 @@
 
 struct opening {
 	struct blk_image *image;
+	const struct blk_spec *spec;
 	const char *what;
 	const char *path;
 };
@@ -48,7 +50,7 @@ static int open_failed(const struct opening *o, int err)
 		return fail(o, err, "not writable: make it so, or use it with ',ro'");
 	case ETXTBSY:
 	case EBUSY:
-		return fail(o, err, "in use by the host (mounted?): unmount it, or use it with ',ro'");
+		return fail(o, err, "in use by the host: unmount it or the partitions on it, or take it out of swap, LVM or RAID");
 	case EISDIR:
 		return fail(o, err, "is a directory: use an image file or a block device");
 	}
@@ -104,6 +106,18 @@ static int measure_file(const struct opening *o, const struct stat *st)
 	return 0;
 }
 
+static void find_format(const struct opening *o)
+{
+	struct blk_image *i = o->image;
+
+	i->format = o->spec->format;
+	if (i->format != BLK_FORMAT_AUTO)
+		return;
+	i->format = i->block_device ? BLK_FORMAT_RAW :
+				      blk_format_probe(i->buffered);
+	i->guessed_raw = i->format == BLK_FORMAT_RAW && !i->block_device;
+}
+
 static int measure(const struct opening *o)
 {
 	struct blk_image *i = o->image;
@@ -120,9 +134,10 @@ static int measure(const struct opening *o)
 		return fail(o, EINVAL, "neither a file nor a block device: use one of these");
 	if (err)
 		return err;
+	find_format(o);
 	if (i->bytes == 0)
 		return fail(o, EINVAL, "is empty: create an image, see 'colinux image'");
-	if (i->bytes % SECTOR)
+	if (i->format == BLK_FORMAT_RAW && i->bytes % SECTOR)
 		return fail(o, EINVAL, "its size is not a multiple of 512 bytes: truncated or no disk image");
 	/* A device may have several names; its number is what counts. */
 	i->device = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev;
@@ -151,9 +166,21 @@ static bool find_alignment(struct blk_image *i)
 }
 
 /*
- * The same file once more, with O_DIRECT. Best effort for files (tmpfs has
- * none). A device that we write must not be mounted by the host: O_EXCL.
+ * What the host uses must not change below it, nor what we read: O_EXCL fails
+ * if the device, or a partition of it, is mounted or taken by swap, dm or md.
+ * It is held while we write; readers only look, they may be several.
  */
+static int check_unused(const struct opening *o)
+{
+	int fd = open(o->path, O_RDONLY | O_EXCL | O_CLOEXEC);
+
+	if (fd < 0)
+		return open_failed(o, errno);
+	close(fd);
+	return 0;
+}
+
+/* The same file once more, with O_DIRECT. Best effort for files: tmpfs. */
 static int open_direct(const struct opening *o)
 {
 	struct blk_image *i = o->image;
@@ -173,19 +200,23 @@ static int open_direct(const struct opening *o)
 	return 0;
 }
 
-int blk_open(struct blk_image *image, const char *path, bool read_only,
+int blk_open(struct blk_image *image, const struct blk_spec *spec,
 	     const char *what)
 {
-	const struct opening o = { image, what, path };
-	/* O_NONBLOCK: not to hang if it is a FIFO. */
-	int flags = (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK;
-	int err;
+	const struct opening o = { image, spec, what, spec->path };
+	int flags, err;
 
 	memset(image, 0, sizeof(*image));
 	image->ops = &blk_uring_ops;
+	image->buffered = -1;
 	image->direct = -1;
-	image->read_only = read_only;
-	image->buffered = open(path, flags);
+	/* As far as the file is concerned. */
+	image->read_only = spec->read_only || spec->snapshot;
+	if (blk_nbd_is_uri(spec->path))
+		return 0;
+	/* O_NONBLOCK: not to hang if it is a FIFO. */
+	flags = image->read_only ? O_RDONLY : O_RDWR;
+	image->buffered = open(spec->path, flags | O_CLOEXEC | O_NONBLOCK);
 	if (image->buffered < 0)
 		return open_failed(&o, errno);
 	fcntl(image->buffered, F_SETFL, 0);
@@ -195,16 +226,28 @@ int blk_open(struct blk_image *image, const char *path, bool read_only,
 	return err;
 }
 
-int blk_claim(struct blk_image *image, const char *path, const char *what)
+int blk_claim(struct blk_image *image, const struct blk_spec *spec,
+	      const char *what)
 {
-	const struct opening o = { image, what, path };
-	int err = lock(&o);
+	const struct opening o = { image, spec, what, spec->path };
+	int err;
 
-	return err ? err : open_direct(&o);
+	if (image->buffered < 0)
+		return blk_nbd_connect(image, spec, what);
+	err = lock(&o);
+	if (!err && image->block_device && image->read_only)
+		err = check_unused(&o);
+	if (err)
+		return err;
+	if (spec->snapshot || image->format != BLK_FORMAT_RAW)
+		return blk_nbd_serve(image, spec, what);
+	return open_direct(&o);
 }
 
 void blk_close(struct blk_image *image)
 {
+	blk_nbd_close(image->nbd);
+	image->nbd = NULL;
 	if (image->direct >= 0)
 		close(image->direct);
 	if (image->buffered >= 0)
@@ -218,10 +261,12 @@ void blk_move(struct blk_image *to, struct blk_image *from)
 	*to = *from;
 	from->buffered = -1;
 	from->direct = -1;
+	from->nbd = NULL;
 }
 
 bool blk_same(const struct blk_image *a, const struct blk_image *b)
 {
-	return a->block_device == b->block_device && a->device == b->device &&
+	return a->buffered >= 0 && b->buffered >= 0 &&
+	       a->block_device == b->block_device && a->device == b->device &&
 	       a->inode == b->inode;
 }

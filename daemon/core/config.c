@@ -27,7 +27,7 @@ void config_free(struct config *c)
 	free(c->name);
 	free(c->log);
 	for (unsigned int i = 0; i < c->cobds; i++)
-		free(c->cobd[i].path);
+		free(c->cobd[i].spec.path);
 	memset(c, 0, sizeof(*c));
 }
 
@@ -163,15 +163,50 @@ int config_set_cocon(struct config *c, const char *value, const char *what)
 	return 0;
 }
 
-/* Takes ",ro" or ",rw" off the end of path. */
-static bool split_read_only(char *path)
+/* One word behind a path; -ENOENT: none of ours, it belongs to the path. */
+static int cobd_option(struct blk_spec *spec, const char *word, bool *writable,
+		       const char *what)
 {
-	char *comma = strrchr(path, ',');
+	if (!strcmp(word, "ro")) {
+		spec->read_only = true;
+	} else if (!strcmp(word, "rw")) {
+		*writable = true;
+	} else if (!strcmp(word, "snapshot")) {
+		spec->snapshot = true;
+		*writable = true;
+	} else if (!strncmp(word, "format=", 7)) {
+		if (blk_format_parse(word + 7, &spec->format) == 0)
+			return 0;
+		say("%s: '%s' is not a format: use raw, qcow2, vmdk, vhdx, vdi or vhd",
+		    what, word + 7);
+		return -EINVAL;
+	} else {
+		return -ENOENT;
+	}
+	return 0;
+}
 
-	if (!comma || (strcmp(comma, ",ro") && strcmp(comma, ",rw")))
-		return false;
-	*comma = '\0';
-	return comma[2] == 'o';
+/* Takes the options off the end of spec->path, which may hold commas. */
+static int split_options(struct blk_spec *spec, const char *what)
+{
+	bool writable = false;
+	char *comma;
+
+	while ((comma = strrchr(spec->path, ',')) != NULL) {
+		int err = cobd_option(spec, comma + 1, &writable, what);
+
+		if (err == -ENOENT)
+			break;
+		if (err)
+			return err;
+		*comma = '\0';
+	}
+	if (spec->read_only && writable) {
+		say("%s: %s: ',ro' excludes ',rw' and ',snapshot': use one",
+		    what, spec->path);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static int insert_cobd(struct config *c, struct cobd_config new,
@@ -206,18 +241,18 @@ int config_add_cobd(struct config *c, int number, const char *value,
 		return -EINVAL;
 	}
 	new.number = number;
-	err = config_set_string(&new.path, value, what);
+	err = config_set_string(&new.spec.path, value, what);
 	if (err)
 		return err;
-	new.read_only = split_read_only(new.path);
-	if (!*new.path) {
+	err = split_options(&new.spec, what);
+	if (!err && !*new.spec.path) {
 		say("%s: '%s' has no file name", what, value);
 		err = -EINVAL;
-	} else {
-		err = insert_cobd(c, new, what);
 	}
+	if (!err)
+		err = insert_cobd(c, new, what);
 	if (err)
-		free(new.path);
+		free(new.spec.path);
 	return err;
 }
 
@@ -241,8 +276,11 @@ int config_append(struct config *c, const char *words, const char *what)
 	return 0;
 }
 
-int config_check(const struct config *c)
+int config_check(struct config *c)
 {
+	for (unsigned int i = 0; i < c->cobds && c->snapshot; i++)
+		if (!c->cobd[i].spec.read_only)
+			c->cobd[i].spec.snapshot = true;
 	if (!c->kernel) {
 		say("no kernel: use --kernel FILE, or kernel=FILE in the configuration file");
 		return -EINVAL;

@@ -12,13 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backends/blk_spec.h"
+
 #define CONFIG_MAX_COBD		30	/* the console takes a device too */
 #define CONFIG_MEM_DEFAULT	(512ULL << 20)
 
 struct cobd_config {
 	unsigned int number;	/* N of cobdN */
-	char *path;
-	bool read_only;
+	struct blk_spec spec;
 };
 
 struct config {
@@ -35,6 +36,7 @@ struct config {
 	bool no_console;
 	struct cobd_config cobd[CONFIG_MAX_COBD];	/* ordered by number */
 	unsigned int cobds;
+	bool snapshot;		/* all that are not read-only */
 };
 
 void config_init(struct config *c);
@@ -46,7 +48,10 @@ int config_set_mem(struct config *c, const char *value, const char *what);
 int config_set_cpus(struct config *c, const char *value, const char *what);
 int config_set_name(struct config *c, const char *value, const char *what);
 int config_set_cocon(struct config *c, const char *value, const char *what);
-/* value: PATH or PATH,ro or PATH,rw. number < 0: one above the highest. */
+/*
+ * value: PATH and any of ",ro" ",rw" ",snapshot" ",format=NAME" behind it.
+ * number < 0: one above the highest.
+ */
 int config_add_cobd(struct config *c, int number, const char *value,
 		    const char *what);
 /* Adds words to the kernel's command line. */
@@ -58,8 +63,8 @@ int config_read_file(struct config *c, const char *path);
 int config_parse_text(struct config *c, const char *name, const char *text,
 		      size_t len);
 
-/* Is it complete? Complains if not. */
-int config_check(const struct config *c);
+/* Is it complete? Complains if not. All options are there now. */
+int config_check(struct config *c);
 
 /*
  * The guest's command line, NUL-terminated, into buf. /dev/cobdN names become

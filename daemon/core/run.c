@@ -19,6 +19,13 @@
 
 /* --- disk images ---------------------------------------------------------- */
 
+static unsigned int cobd_queues(const struct machine *m)
+{
+	unsigned int vcpus = m->config->vcpus;
+
+	return vcpus < MAX_COBD_QUEUES ? vcpus : MAX_COBD_QUEUES;
+}
+
 static int check_double(const struct machine *m, unsigned int new)
 {
 	const struct cobd_config *c = m->config->cobd;
@@ -28,7 +35,7 @@ static int check_double(const struct machine *m, unsigned int new)
 		    (m->image[i].read_only && m->image[new].read_only))
 			continue;
 		say("cobd%u: %s: is cobd%u already: use two images, or both with ',ro'",
-		    c[new].number, c[new].path, c[i].number);
+		    c[new].number, c[new].spec.path, c[i].number);
 		return -EBUSY;
 	}
 	return 0;
@@ -44,17 +51,19 @@ static int open_images(struct machine *m)
 {
 	for (unsigned int i = 0; i < m->config->cobds; i++) {
 		const struct cobd_config *c = &m->config->cobd[i];
+		struct blk_spec spec = c->spec;
 		char what[24];
 		int err;
 
 		snprintf(what, sizeof(what), "cobd%u", c->number);
-		err = blk_open(&m->image[i], c->path, c->read_only, what);
+		spec.threads = cobd_queues(m);
+		err = blk_open(&m->image[i], &spec, what);
 		if (err)
 			goto close;
 		m->images++;
 		err = check_double(m, i);
 		if (!err)
-			err = blk_claim(&m->image[i], c->path, what);
+			err = blk_claim(&m->image[i], &spec, what);
 		if (err)
 			goto close;
 	}
@@ -169,8 +178,6 @@ static int load(struct machine *m)
 static int create_devices(struct machine *m)
 {
 	const struct config *c = m->config;
-	unsigned int queues = c->vcpus < MAX_COBD_QUEUES ? c->vcpus :
-							   MAX_COBD_QUEUES;
 	unsigned int columns = c->columns, rows = c->rows;
 	int err;
 
@@ -183,7 +190,8 @@ static int create_devices(struct machine *m)
 		struct blk_image image;
 
 		blk_move(&image, &m->image[i]);	/* the cobd's from now on */
-		err = cobd_create(&m->bus, &image, c->cobd[i].number, queues);
+		err = cobd_create(&m->bus, &image, c->cobd[i].number,
+				  cobd_queues(m));
 	}
 	if (!err)
 		err = corng_create(&m->bus);

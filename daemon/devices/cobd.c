@@ -258,6 +258,8 @@ static void follow_orders(struct cobd_queue *q)
 			continue;
 		}
 		finish_requests(q);
+		if (order == QUIT)
+			blk_ring_cancel(&q->ring);
 		if (q->ring.in_flight == 0) {
 			acknowledge_stop(q);
 			if (order == QUIT)
@@ -444,6 +446,8 @@ int cobd_create(struct virtio_bus *bus, struct blk_image *image,
 		return -ENOMEM;
 	}
 	c->image = *image;
+	if (image->max_threads && queues > image->max_threads)
+		queues = image->max_threads;
 	c->may_poll = sysconf(_SC_NPROCESSORS_ONLN) > 1;
 	c->dev.ops = &cobd_ops;
 	c->dev.number = number;

@@ -48,6 +48,12 @@ int os_driver_raise(int driver, uint32_t vcpu, uint32_t virq);
  */
 int os_drop_privileges(void);
 
+/*
+ * In a child that becomes a program to handle files of the user: it keeps the
+ * right to open them, and nothing else.
+ */
+int os_limit_helper(void);
+
 /* --- the terminal --------------------------------------------------------- */
 
 /*

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		must(c.vcpus >= 1 && c.vcpus <= CO_MAX_VCPUS);
 		must(c.cobds <= CONFIG_MAX_COBD);
 		for (unsigned int i = 0; i < c.cobds; i++)
-			must(*c.cobd[i].path && (!i || c.cobd[i].number >
+			must(*c.cobd[i].spec.path && (!i || c.cobd[i].number >
 						 c.cobd[i - 1].number));
 		if (!cmdline_build(&c, line, CO_CMDLINE_MAX)) {
 			must(strlen(line) < CO_CMDLINE_MAX);

@@ -53,13 +53,13 @@ static void a_classic_file(void **state)
 		"cocon=120x40\r\n"), 0);
 	assert_string_equal(c.kernel, "vmlinux");
 	assert_int_equal(c.cobds, 3);
-	assert_string_equal(c.cobd[0].path, "/images/Debian root.img");
-	assert_false(c.cobd[0].read_only);
-	assert_string_equal(c.cobd[1].path, "swap.img");
-	assert_false(c.cobd[1].read_only);
+	assert_string_equal(c.cobd[0].spec.path, "/images/Debian root.img");
+	assert_false(c.cobd[0].spec.read_only);
+	assert_string_equal(c.cobd[1].spec.path, "swap.img");
+	assert_false(c.cobd[1].spec.read_only);
 	assert_int_equal(c.cobd[2].number, 7);
-	assert_string_equal(c.cobd[2].path, "cdrom.iso");
-	assert_true(c.cobd[2].read_only);
+	assert_string_equal(c.cobd[2].spec.path, "cdrom.iso");
+	assert_true(c.cobd[2].spec.read_only);
 	assert_string_equal(c.root, "/dev/cobd0");
 	assert_string_equal(c.append, "ro");
 	assert_string_equal(c.initrd, "initrd.gz");
@@ -269,13 +269,16 @@ static void disks(void **state)
 	assert_int_equal(config_add_cobd(&c, -1, "a", "--cobd"), 0);
 	assert_int_equal(config_add_cobd(&c, -1, "b,ro", "--cobd"), 0);
 	assert_int_equal(config_add_cobd(&c, 255, "c,x", "--cobd"), 0);
-	assert_int_equal(config_add_cobd(&c, 9, "d,ro,rw", "--cobd"), 0);
+	assert_int_equal(config_add_cobd(&c, 9, "d,ro,format=qcow2",
+					 "--cobd"), 0);
 	assert_int_equal(c.cobds, 4);
 	assert_int_equal(c.cobd[1].number, 1);
-	assert_true(c.cobd[1].read_only);
+	assert_true(c.cobd[1].spec.read_only);
 	assert_int_equal(c.cobd[2].number, 9);
-	assert_string_equal(c.cobd[2].path, "d,ro");
-	assert_string_equal(c.cobd[3].path, "c,x");
+	assert_string_equal(c.cobd[2].spec.path, "d");
+	assert_true(c.cobd[2].spec.read_only);
+	assert_int_equal(c.cobd[2].spec.format, BLK_FORMAT_QCOW2);
+	assert_string_equal(c.cobd[3].spec.path, "c,x");
 	assert_silent();
 	assert_true(config_add_cobd(&c, -1, "e", "--cobd") < 0);
 	assert_said("--cobd");
@@ -288,6 +291,33 @@ static void disks(void **state)
 	assert_true(config_add_cobd(&c, 9, "f", "--cobd") < 0);
 	assert_said("twice");
 	assert_int_equal(c.cobds, 4);
+}
+
+static void options_of_disks(void **state)
+{
+	assert_int_equal(config_add_cobd(&c, 0, "a,snapshot", "--cobd"), 0);
+	assert_true(c.cobd[0].spec.snapshot);
+	assert_false(c.cobd[0].spec.read_only);
+	assert_int_equal(c.cobd[0].spec.format, BLK_FORMAT_AUTO);
+	assert_int_equal(config_add_cobd(&c, 1, "b,x,format=raw,rw", "--cobd"), 0);
+	assert_string_equal(c.cobd[1].spec.path, "b,x");
+	assert_int_equal(c.cobd[1].spec.format, BLK_FORMAT_RAW);
+	assert_int_equal(config_add_cobd(&c, 2, "c,ro", "--cobd"), 0);
+	assert_silent();
+	assert_true(config_add_cobd(&c, 3, "d,ro,snapshot", "--cobd") < 0);
+	assert_said("exclude");
+	assert_true(config_add_cobd(&c, 3, "d,rw,ro", "--cobd") < 0);
+	assert_said("exclude");
+	assert_true(config_add_cobd(&c, 3, "d,format=qcow3", "--cobd") < 0);
+	assert_said("qcow3");
+	assert_true(config_add_cobd(&c, 3, ",format=raw,ro", "--cobd") < 0);
+	assert_said("no file name");
+	/* --snapshot is for all that can be written. */
+	c.snapshot = true;
+	assert_int_equal(config_set_string(&c.kernel, "k", "--kernel"), 0);
+	assert_int_equal(config_check(&c), 0);
+	assert_true(c.cobd[1].spec.snapshot);
+	assert_false(c.cobd[2].spec.snapshot);
 }
 
 static void too_many_disks(void **state)
@@ -429,6 +459,7 @@ int main(void)
 		TEST(names),
 		TEST(console_sizes),
 		TEST(disks),
+		TEST(options_of_disks),
 		TEST(too_many_disks),
 		TEST(root_becomes_virtio_names),
 		TEST(the_first_disk_is_root),

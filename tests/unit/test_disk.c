@@ -65,11 +65,12 @@ static unsigned int any(unsigned int n)
 
 static void open_disk(bool read_only, unsigned int queues)
 {
+	struct blk_spec spec = { .path = path, .read_only = read_only };
 	struct blk_image image;
 
 	virtio_init(&bus, 3, &mem);
-	assert_int_equal(blk_open(&image, path, read_only, "cobd0"), 0);
-	assert_int_equal(blk_claim(&image, path, "cobd0"), 0);
+	assert_int_equal(blk_open(&image, &spec, "cobd0"), 0);
+	assert_int_equal(blk_claim(&image, &spec, "cobd0"), 0);
 	assert_int_equal(cobd_create(&bus, &image, 0, queues), 0);
 	dev = bus.device[0];
 }
@@ -478,11 +479,12 @@ static void a_bad_ring_breaks_it_until_reset(void **state)
 
 static void refused(const char *file, const char *why)
 {
+	struct blk_spec spec = { .path = (char *)file };
 	struct blk_image image;
-	int err = blk_open(&image, file, false, "cobd0");
+	int err = blk_open(&image, &spec, "cobd0");
 
 	if (!err) {
-		err = blk_claim(&image, file, "cobd0");
+		err = blk_claim(&image, &spec, "cobd0");
 		blk_close(&image);
 	}
 	assert_true(err < 0);
@@ -505,16 +507,18 @@ static void bad_images(void **state)
 
 static void an_image_is_locked(void **state)
 {
+	struct blk_spec spec = { .path = path };
 	struct blk_image a, b;
 
-	assert_int_equal(blk_open(&a, path, false, "cobd0"), 0);
-	assert_int_equal(blk_claim(&a, path, "cobd0"), 0);
+	assert_int_equal(blk_open(&a, &spec, "cobd0"), 0);
+	assert_int_equal(blk_claim(&a, &spec, "cobd0"), 0);
 	refused(path, "locked");
 	blk_close(&a);
-	assert_int_equal(blk_open(&a, path, true, "cobd0"), 0);
-	assert_int_equal(blk_claim(&a, path, "cobd0"), 0);
-	assert_int_equal(blk_open(&b, path, true, "cobd1"), 0);
-	assert_int_equal(blk_claim(&b, path, "cobd1"), 0);
+	spec.read_only = true;
+	assert_int_equal(blk_open(&a, &spec, "cobd0"), 0);
+	assert_int_equal(blk_claim(&a, &spec, "cobd0"), 0);
+	assert_int_equal(blk_open(&b, &spec, "cobd1"), 0);
+	assert_int_equal(blk_claim(&b, &spec, "cobd1"), 0);
 	assert_true(blk_same(&a, &b));
 	refused(path, "locked");
 	blk_close(&a);

@@ -13,17 +13,41 @@
 
 #include "os/os.h"
 
-int os_drop_privileges(void)
+/* Nothing that is started from here gets back what is not kept. */
+static int keep(uint32_t capabilities)
 {
 	struct __user_cap_header_struct header = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
 	};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
 
-	/* Nothing that is started from here gets them back. */
+	data[0].permitted = data[0].effective = capabilities;
+	data[0].inheritable = capabilities;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	if (syscall(SYS_capset, &header, none) < 0)
+	if (syscall(SYS_capset, &header, data) < 0)
 		return -errno;
 	return 0;
+}
+
+int os_drop_privileges(void)
+{
+	return keep(0);
+}
+
+/*
+ * A program that root starts gets all of the bounding set whatever is kept
+ * here, so that is emptied, too. Who is not root has nothing to lose.
+ */
+int os_limit_helper(void)
+{
+	const uint32_t files = 1U << CAP_DAC_OVERRIDE |
+			       1U << CAP_DAC_READ_SEARCH;
+
+	if (geteuid() != 0)
+		return keep(0);
+	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
+		if (cap > 31 || !(files >> cap & 1))
+			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	return keep(files);
 }
