@@ -190,15 +190,26 @@ void queue_unpop(struct queue *q)
 	q->next_avail--;
 }
 
-void queue_push(struct queue *q, uint16_t head, uint32_t written)
+void queue_push_many(struct queue *q, const struct vring_used_elem *used,
+		     unsigned int n)
 {
-	struct vring_used_elem *e = &q->used->ring[q->next_used & (q->size - 1)];
+	for (unsigned int i = 0; i < n; i++) {
+		struct vring_used_elem *e =
+			&q->used->ring[q->next_used & (q->size - 1)];
 
-	WRITE_ONCE(e->id, head);
-	WRITE_ONCE(e->len, written);
-	q->next_used++;
+		WRITE_ONCE(e->id, used[i].id);
+		WRITE_ONCE(e->len, used[i].len);
+		q->next_used++;
+	}
 	/* Barrier B. */
 	__atomic_store_n(&q->used->idx, q->next_used, __ATOMIC_RELEASE);
+}
+
+void queue_push(struct queue *q, uint16_t head, uint32_t written)
+{
+	const struct vring_used_elem used = { .id = head, .len = written };
+
+	queue_push_many(q, &used, 1);
 }
 
 bool queue_needs_signal(struct queue *q)

@@ -66,7 +66,7 @@ int queue_init(struct queue *q, const struct guest_mem *mem,
 /* 1: chain is filled. 0: nothing there. -EPROTO: broken, q->broken says why. */
 int queue_pop(struct queue *q, struct chain *chain);
 
-/* Puts back the chain that the last queue_pop() returned. */
+/* Puts back the chain that the last queue_pop() returned; n times: n of them. */
 void queue_unpop(struct queue *q);
 
 /* True if queue_pop() would find something (or a fault). */
@@ -74,6 +74,10 @@ bool queue_pending(const struct queue *q);
 
 /* Gives a chain back; written: bytes put into its `in` part. */
 void queue_push(struct queue *q, uint16_t head, uint32_t written);
+
+/* Gives n chains back, which the guest sees all at once. */
+void queue_push_many(struct queue *q, const struct vring_used_elem *used,
+		     unsigned int n);
 
 /* After one or more pushes: does the guest want a virq for them? */
 bool queue_needs_signal(struct queue *q);
