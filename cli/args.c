@@ -14,6 +14,7 @@ enum option_id {
 	OPT_KERNEL = 256, OPT_INITRD, OPT_MEM, OPT_CPUS, OPT_APPEND, OPT_COBD,
 	OPT_ROOT, OPT_NAME, OPT_LOG, OPT_COCON, OPT_NO_CONSOLE,
 	OPT_SNAPSHOT,
+	OPT_NET,
 };
 
 static const struct option options[] = {
@@ -24,6 +25,7 @@ static const struct option options[] = {
 	{ "append",	required_argument, NULL, OPT_APPEND },
 	{ "cobd",	required_argument, NULL, OPT_COBD },
 	{ "snapshot",	no_argument,	   NULL, OPT_SNAPSHOT },
+	{ "net",	required_argument, NULL, OPT_NET },
 	{ "root",	required_argument, NULL, OPT_ROOT },
 	{ "name",	required_argument, NULL, OPT_NAME },
 	{ "log",	required_argument, NULL, OPT_LOG },
@@ -66,6 +68,8 @@ static int apply(struct config *c, int id, const char *value)
 	case OPT_SNAPSHOT:
 		c->snapshot = true;
 		return 0;
+	case OPT_NET:
+		return config_add_net(c, value, "--net");
 	case OPT_ROOT:
 		return config_set_string(&c->root, value, "--root");
 	case OPT_NAME:
@@ -118,6 +122,8 @@ int cli_run_args(struct config *c, int argc, char **argv)
 			return err;
 	}
 	err = each_option(c, argc, argv);
+	if (!err)
+		err = config_default_net(c);
 	if (err)
 		return err;
 	return config_check(c);

@@ -75,7 +75,6 @@ static const struct {
 	const char *key;
 	const char *why;
 } refused[] = {
-	{ "ethN",    "networking is not supported yet: remove it" },
 	{ "cofsN",   "host folders are not supported yet: remove it" },
 	{ "ttysN",   "serial ports are not supported yet: remove it" },
 	{ "scsiN",   "SCSI devices are not supported: use cobdN=" },
@@ -174,6 +173,12 @@ static int own_key(struct parser *p, const char *key, char *value, bool *done)
 			return complain(p, key, "use numbers from 0 to 255");
 		return config_add_cobd(p->config, atoi(key + 4), value, what);
 	}
+	if (key_matches(key, "ethN")) {
+		remove_quotes(value);
+		if (strlen(key) > 5)
+			return complain(p, key, "use numbers from 0 to 99");
+		return config_add_eth(p->config, atoi(key + 3), value, what);
+	}
 	*done = false;
 	return 0;
 }
@@ -271,6 +276,7 @@ int config_parse_text(struct config *c, const char *name, const char *text,
 	char word[CONF_MAX_WORD];
 	int err;
 
+	c->has_file = true;
 	while ((err = next_word(&p, word)) == 1) {
 		err = take_word(&p, word);
 		if (err)

@@ -28,6 +28,8 @@ void config_free(struct config *c)
 	free(c->log);
 	for (unsigned int i = 0; i < c->cobds; i++)
 		free(c->cobd[i].spec.path);
+	for (unsigned int i = 0; i < c->nets; i++)
+		config_net_free(&c->net[i]);
 	memset(c, 0, sizeof(*c));
 }
 

@@ -14,12 +14,38 @@
 
 #include "backends/blk_spec.h"
 
-#define CONFIG_MAX_COBD		30	/* the console takes a device too */
+#define CONFIG_MAX_COBD		28	/* of 32 places for devices */
 #define CONFIG_MEM_DEFAULT	(512ULL << 20)
+#define CONFIG_MAX_NET		8	/* network cards */
+#define CONFIG_MAX_FORWARDS	1024	/* of one of them */
+#define CONFIG_MAX_NET_QUEUES	7	/* pairs; the device has 16 queues */
 
 struct cobd_config {
 	unsigned int number;	/* N of cobdN */
 	struct blk_spec spec;
+};
+
+enum net_mode { NET_NAT, NET_TAP };
+
+struct net_forward {
+	bool udp;
+	char host[46];		/* address to listen on; "": loopback, IPv4 and 6 */
+	uint16_t host_port;
+	uint16_t guest_port;
+};
+
+/* A network card. Names of interfaces are "" if not given. */
+struct net_config {
+	unsigned int number;	/* N of ethN */
+	enum net_mode mode;
+	bool has_mac;
+	bool no_vhost;
+	uint8_t mac[6];
+	char ifname[16];	/* tap: the host's interface */
+	char bridge[16];	/* tap: that it shall be in */
+	unsigned int queues;	/* tap: pairs of them, 0: as many as CPUs */
+	struct net_forward *forward;	/* nat */
+	unsigned int forwards;
 };
 
 struct config {
@@ -37,6 +63,10 @@ struct config {
 	struct cobd_config cobd[CONFIG_MAX_COBD];	/* ordered by number */
 	unsigned int cobds;
 	bool snapshot;		/* all that are not read-only */
+	struct net_config net[CONFIG_MAX_NET];		/* ordered by number */
+	unsigned int nets;
+	bool no_net;		/* --net none */
+	bool has_file;		/* classic: it alone says which cards there are */
 };
 
 void config_init(struct config *c);
@@ -54,6 +84,17 @@ int config_set_cocon(struct config *c, const char *value, const char *what);
  */
 int config_add_cobd(struct config *c, int number, const char *value,
 		    const char *what);
+/* config_net.c. value: nat[,...], tap[,...] or none, as in colinux(1). */
+int config_add_net(struct config *c, const char *value, const char *what);
+/* The same for ethN=, which knows slirp and tuntap of classic coLinux, too. */
+int config_add_eth(struct config *c, unsigned int number, const char *value,
+		   const char *what);
+/* A card, if nothing was said about any. */
+int config_default_net(struct config *c);
+/* The one given, or one made of the CVM's name that is always the same. */
+void config_net_mac(const struct config *c, const struct net_config *net,
+		    uint8_t mac[6]);
+void config_net_free(struct net_config *net);
 /* Adds words to the kernel's command line. */
 int config_append(struct config *c, const char *words, const char *what);
 

@@ -27,6 +27,8 @@ struct machine {
 	char cmdline[CO_CMDLINE_MAX];
 	struct blk_image image[CONFIG_MAX_COBD];	/* until a cobd has it */
 	unsigned int images;
+	struct net_backend *net[CONFIG_MAX_NET];	/* until a conet has it */
+	unsigned int nets;
 	struct sink sink;
 	int driver;
 	struct guest_mem mem;

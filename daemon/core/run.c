@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "backends/net.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "os/os.h"
@@ -73,6 +74,56 @@ close:
 	return -EINVAL;
 }
 
+/* --- network cards -------------------------------------------------------- */
+
+static void close_nets(struct machine *m)
+{
+	while (m->nets > 0) {
+		struct net_backend *b = m->net[--m->nets];
+
+		if (b)
+			b->ops->close(b);
+	}
+}
+
+/* Interfaces and ports below 1024 need privileges that we give up later. */
+static int open_nets(struct machine *m)
+{
+	for (unsigned int i = 0; i < m->config->nets; i++) {
+		const struct net_config *n = &m->config->net[i];
+		unsigned int pairs = n->queues ? n->queues : m->config->vcpus;
+		char what[16];
+
+		if (pairs > CONFIG_MAX_NET_QUEUES)
+			pairs = CONFIG_MAX_NET_QUEUES;
+		snprintf(what, sizeof(what), "eth%u", n->number);
+		m->net[i] = n->mode == NET_NAT ? net_slirp_open(n, what) :
+						 net_tap_open(n, pairs, what);
+		if (!m->net[i]) {
+			close_nets(m);
+			return -EINVAL;
+		}
+		m->nets++;
+	}
+	return 0;
+}
+
+static int create_nets(struct machine *m)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < m->nets && !err; i++) {
+		const struct net_config *n = &m->config->net[i];
+		struct net_backend *backend = m->net[i];
+		uint8_t mac[6];
+
+		m->net[i] = NULL;		/* the conet's from now on */
+		config_net_mac(m->config, n, mac);
+		err = conet_create(&m->bus, backend, n->number, mac);
+	}
+	return err;
+}
+
 /* --- files ---------------------------------------------------------------- */
 
 /* Everything that can be wrong without a driver. */
@@ -90,10 +141,15 @@ static int open_files(struct machine *m)
 	err = open_images(m);
 	if (err)
 		goto close_initrd;
-	err = sink_open(&m->sink, !c->no_console, c->log);
+	err = open_nets(m);
 	if (err)
 		goto close_images;
+	err = sink_open(&m->sink, !c->no_console, c->log);
+	if (err)
+		goto close_nets;
 	return 0;
+close_nets:
+	close_nets(m);
 close_images:
 	close_images(m);
 close_initrd:
@@ -106,6 +162,7 @@ close_kernel:
 static void close_files(struct machine *m)
 {
 	sink_close(&m->sink);
+	close_nets(m);
 	close_images(m);
 	initrd_close(&m->initrd);
 	kernel_close(&m->kernel);
@@ -193,6 +250,8 @@ static int create_devices(struct machine *m)
 		err = cobd_create(&m->bus, &image, c->cobd[i].number,
 				  cobd_queues(m));
 	}
+	if (!err)
+		err = create_nets(m);
 	if (!err)
 		err = corng_create(&m->bus);
 	if (err)

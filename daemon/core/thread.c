@@ -76,11 +76,17 @@ static int create(struct thread *t, const pthread_attr_t *attr,
 int thread_start(struct thread *t, const char *name, void *(*run)(void *),
 		 void *arg)
 {
+	return thread_start_sized(t, name, run, arg, STACK_BYTES);
+}
+
+int thread_start_sized(struct thread *t, const char *name,
+		       void *(*run)(void *), void *arg, size_t stack_bytes)
+{
 	pthread_attr_t attr;
 	int err;
 
 	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	pthread_attr_setstacksize(&attr, stack_bytes);
 	err = create(t, &attr, run, arg);
 	pthread_attr_destroy(&attr);
 	if (err)

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 struct thread {
 	pthread_t id;
@@ -20,6 +21,10 @@ int threads_init(void);
 /* name: up to 15 bytes. -errno. */
 int thread_start(struct thread *t, const char *name, void *(*run)(void *),
 		 void *arg);
+
+/* For those that call libraries with large frames. */
+int thread_start_sized(struct thread *t, const char *name,
+		       void *(*run)(void *), void *arg, size_t stack_bytes);
 
 /* Kicks until it has ended; whoever calls has told it to. */
 void thread_join(struct thread *t);

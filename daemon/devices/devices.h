@@ -20,6 +20,14 @@ int cobd_create(struct virtio_bus *bus, struct blk_image *image,
 int corng_create(struct virtio_bus *bus);
 
 /*
+ * conet: a network card. Takes over the backend, also if it fails. Complains.
+ */
+struct net_backend;
+
+int conet_create(struct virtio_bus *bus, struct net_backend *backend,
+		 unsigned int number, const uint8_t mac[6]);
+
+/*
  * cocon: the console. columns = 0: its size is not known. Complains.
  */
 struct cocon;

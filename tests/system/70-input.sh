@@ -87,8 +87,8 @@ refuse 2 'larger than memory' --kernel $elf --initrd /tmp/initrd --mem 64M
 refuse 2 'empty' --kernel $elf --initrd /tmp/empty
 
 echo "kernel=$elf
-eth0=slirp" > /tmp/test.conf
-refuse 1 'eth0' /tmp/test.conf
+scsi0=disk" > /tmp/test.conf
+refuse 1 'scsi0' /tmp/test.conf
 echo "kernel=$elf mem=12x" > /tmp/test.conf
 refuse 1 'mem' /tmp/test.conf
 echo "kernel=$elf cobd0=/nope" > /tmp/test.conf
