@@ -45,7 +45,7 @@ const struct command cli_commands[] = {
 	  run_help, cli_run, false },
 	{ "check", "", "is the driver there, and does it fit?", NULL,
 	  cli_check, false },
-	{ "image", "create debian IMAGE ...", "make a disk image", NULL,
+	{ "image", "COMMAND ...", "make, convert, resize disk images: --help", NULL,
 	  cli_image, true },
 	{ NULL, NULL, NULL, NULL, NULL, false },
 };

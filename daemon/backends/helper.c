@@ -160,12 +160,8 @@ static int start_for(const struct blk_image *image, const struct blk_spec *spec,
 		     int errors, pid_t *pid)
 {
 	char options[2 * PATH_MAX + 128], path[PATH_MAX], shared[16];
-	char *argv[] = {
-		PROGRAM, "--image-opts", options, "--shared", shared,
-		"--discard", "unmap", "--cache", "writeback",
-		NULL, NULL,
-	};
-	char **last = argv + sizeof(argv) / sizeof(argv[0]) - 2;
+	char *argv[12];
+	unsigned int n = 0;
 
 	/* Absolute: nothing in it can be taken for a protocol. */
 	if (!realpath(spec->path, path) ||
@@ -174,10 +170,18 @@ static int start_for(const struct blk_image *image, const struct blk_spec *spec,
 		return -ENAMETOOLONG;
 	}
 	snprintf(shared, sizeof(shared), "%u", count);
+	argv[n++] = PROGRAM;
+	argv[n++] = "--image-opts";
+	argv[n++] = options;
+	argv[n++] = "--shared";
+	argv[n++] = shared;
+	argv[n++] = "--discard=unmap";
+	argv[n++] = "--cache=writeback";
 	if (spec->read_only)
-		*last = "--read-only";
+		argv[n++] = "--read-only";
 	else if (spec->snapshot)
-		*last = "--snapshot";
+		argv[n++] = "--snapshot";
+	argv[n] = NULL;
 	return start(argv, listener, errors, what, pid);
 }
 
