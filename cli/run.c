@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* `colinux run`: this process becomes the guest's daemon. */
 #include "cli.h"
-#include "core/log.h"
 #include "core/machine.h"
 
 enum exit_code cli_run(int argc, char **argv)
@@ -10,11 +9,8 @@ enum exit_code cli_run(int argc, char **argv)
 	struct config config;
 
 	config_init(&config);
-	if (cli_run_args(&config, argc, argv) == 0) {
-		say_set_name(config.name);
+	if (cli_run_args(&config, argc, argv) == 0)
 		code = machine_run(&config);
-		say_set_name(NULL);
-	}
 	config_free(&config);
 	return code;
 }

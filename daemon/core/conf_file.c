@@ -325,6 +325,8 @@ int config_read_file(struct config *c, const char *path)
 	err = read_all(fd, path, text, &len);
 	if (!err)
 		err = config_parse_text(c, path, text, len);
+	if (!err)
+		err = config_set_string(&c->file, path, "configuration file");
 	free(text);
 close:
 	close(fd);

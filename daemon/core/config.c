@@ -16,6 +16,7 @@ void config_init(struct config *c)
 	memset(c, 0, sizeof(*c));
 	c->mem_bytes = CONFIG_MEM_DEFAULT;
 	c->vcpus = 1;
+	c->ready_fd = -1;
 }
 
 void config_free(struct config *c)
@@ -24,6 +25,7 @@ void config_free(struct config *c)
 	free(c->initrd);
 	free(c->root);
 	free(c->append);
+	free(c->file);
 	free(c->name);
 	free(c->log);
 	for (unsigned int i = 0; i < c->cobds; i++)
@@ -138,9 +140,10 @@ int config_set_name(struct config *c, const char *value, const char *what)
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 	size_t ok = strspn(value, letters);
 
-	if (value[ok] || ok > 63) {
-		say("%s: '%s' is not a name: use up to 63 letters, digits, '.', '_', '-'",
-		    what, value);
+	if (value[ok] || ok > CONFIG_NAME_MAX || *value == '.' ||
+	    *value == '-') {
+		say("%s: '%s' is not a name: use up to %d letters, digits, '.', '_', '-', the first not '.' or '-'",
+		    what, value, CONFIG_NAME_MAX);
 		return -EINVAL;
 	}
 	return config_set_string(&c->name, value, what);

@@ -15,6 +15,7 @@
 #include "backends/blk_spec.h"
 
 #define CONFIG_MAX_COBD		28	/* of 32 places for devices */
+#define CONFIG_NAME_MAX		63
 #define CONFIG_MEM_DEFAULT	(512ULL << 20)
 #define CONFIG_MAX_NET		8	/* network cards */
 #define CONFIG_MAX_FORWARDS	1024	/* of one of them */
@@ -53,6 +54,7 @@ struct config {
 	char *initrd;		/* or NULL */
 	char *root;		/* as given, or NULL */
 	char *append;		/* more kernel parameters, or NULL */
+	char *file;		/* where it was read from, or NULL */
 	char *name;		/* or NULL */
 	char *log;		/* or NULL */
 	uint64_t mem_bytes;
@@ -60,6 +62,7 @@ struct config {
 	unsigned int columns;	/* of the console, 0: as the terminal */
 	unsigned int rows;
 	bool no_console;
+	int ready_fd;		/* start: gets the name when it is up; or -1 */
 	struct cobd_config cobd[CONFIG_MAX_COBD];	/* ordered by number */
 	unsigned int cobds;
 	bool snapshot;		/* all that are not read-only */

@@ -19,6 +19,9 @@ enum exit_code {
 	EXIT_INTERNAL	= 7,	/* a fault of the daemon or the driver */
 };
 
+/* What a code means, a few words. */
+const char *exit_meaning(enum exit_code code);
+
 /* Lists all codes with their meanings. */
 void exit_print_table(FILE *to);
 

@@ -14,6 +14,12 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Lines start with "colinux: NAME: " from now on (NULL: "colinux: "). */
 void say_set_name(const char *name);
 
+/*
+ * Lines go to listener, too, without what they start with; NULL: to nobody any
+ * more, and none is under way. It must not call say().
+ */
+void say_set_listener(void (*listener)(const char *line, void *arg), void *arg);
+
 /* The terminal is raw: lines end in CR LF. */
 void say_set_raw(bool raw);
 

@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "core/control.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "os/os.h"
@@ -24,11 +25,10 @@ enum { ON_SIGNAL, ON_END, ON_INPUT, ON_ROOM, EVENTS };
 
 struct loop {
 	struct machine *m;
-	struct pollfd event[EVENTS];
+	struct pollfd event[EVENTS + CONTROL_POLLS];
 	bool terminal;		/* standard input is one, and raw */
 	bool input_open;
 	bool escape;		/* the last key was the escape key */
-	bool asked;		/* the guest was asked to power off */
 	bool ended;
 };
 
@@ -56,30 +56,39 @@ void loop_block_signals(void)
 
 /* --- ending the guest ----------------------------------------------------- */
 
-static void kill_guest(struct loop *l)
+void machine_kill(struct machine *m)
 {
-	atomic_store(&l->m->kill, true);
-	sink_abort(&l->m->sink);
+	atomic_store(&m->kill, true);
+	sink_abort(&m->sink);
 	threads_kick();		/* again by the loop until it has ended */
 }
 
-static void ask_power_off(struct loop *l)
+int machine_stop(struct machine *m)
 {
-	struct machine *m = l->m;
 	struct co_boot *boot = guest_mem_at(&m->mem, CO_BOOT_GPA, sizeof(*boot));
 	int err;
 
-	if (l->asked) {
-		kill_guest(l);
-		return;
-	}
-	l->asked = true;
-	say("asked the guest to power off: once more to end it at once");
+	if (!m->asked)
+		control_event(m->control, json_pack("{s:s}", "event",
+						    "stopping"));
+	m->asked = true;
 	/* Before the virq: the guest looks at it when that arrives. */
 	__atomic_store_n(&boot->control, CO_CONTROL_POWEROFF, __ATOMIC_RELEASE);
 	err = os_driver_raise(m->driver, 0, CO_VIRQ_CONTROL);
 	if (err)
 		say("cannot tell the guest: %s", strerror(-err));
+	return err;
+}
+
+/* A signal or a key: the second one is meant to help. */
+static void ask_power_off(struct loop *l)
+{
+	if (l->m->asked) {
+		machine_kill(l->m);
+		return;
+	}
+	say("asked the guest to power off: once more to end it at once");
+	machine_stop(l->m);
 }
 
 /* --- input ---------------------------------------------------------------- */
@@ -90,7 +99,7 @@ static void escaped(struct loop *l, char key)
 
 	switch (key) {
 	case 'q':
-		kill_guest(l);
+		machine_kill(l->m);
 		break;
 	case 'p':
 		ask_power_off(l);
@@ -157,12 +166,26 @@ static void on_input(struct loop *l)
 		cocon_input(l->m->cocon, buf, n);
 }
 
+/* The guest's driver of the console has offered its first buffers. */
+static void is_up(struct machine *m)
+{
+	int err = machine_ready(m);
+
+	if (err)
+		say("cannot tell that the guest is up: %s", strerror(-err));
+	m->up = true;
+	control_event(m->control, json_pack("{s:s}", "event", "running"));
+}
+
 static void on_room(struct loop *l)
 {
 	uint64_t count;
 
-	if (read(l->event[ON_ROOM].fd, &count, sizeof(count)) > 0)
-		cocon_serve_input(l->m->cocon);
+	if (read(l->event[ON_ROOM].fd, &count, sizeof(count)) <= 0)
+		return;
+	if (!l->m->up)
+		is_up(l->m);
+	cocon_serve_input(l->m->cocon);
 }
 
 /* --- signals -------------------------------------------------------------- */
@@ -203,8 +226,10 @@ static void turn(struct loop *l)
 	bool want_input = l->input_open &&
 			  (l->terminal || cocon_room(l->m->cocon) > 0);
 
+	unsigned int n = EVENTS + control_poll(l->m->control, e + EVENTS);
+
 	e[ON_INPUT].fd = want_input ? STDIN_FILENO : -1;
-	if (poll(e, EVENTS, killing ? KILL_KICK_MS : -1) < 0)
+	if (poll(e, n, killing ? KILL_KICK_MS : -1) < 0)
 		return;		/* EINTR: look again */
 	if (killing)
 		threads_kick();
@@ -214,6 +239,7 @@ static void turn(struct loop *l)
 		on_room(l);
 	if (e[ON_INPUT].revents)
 		on_input(l);
+	control_serve(l->m->control, e + EVENTS);
 	if (e[ON_END].revents)
 		l->ended = true;
 }
@@ -222,7 +248,7 @@ int loop_run(struct machine *m)
 {
 	struct loop l = { .m = m };
 	sigset_t set;
-	int signals;
+	int signals, err;
 
 	signals_we_take(&set);
 	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -230,6 +256,9 @@ int loop_run(struct machine *m)
 		return -errno;
 	for (int i = 0; i < EVENTS; i++)
 		l.event[i].events = POLLIN;
+	err = control_open(m, &m->control);
+	if (err)
+		goto close;
 	l.event[ON_SIGNAL].fd = signals;
 	l.event[ON_END].fd = m->end_event;
 	l.event[ON_ROOM].fd = cocon_input_doorbell(m->cocon);
@@ -237,6 +266,9 @@ int loop_run(struct machine *m)
 	l.terminal = m->terminal;
 	while (!l.ended)
 		turn(&l);
+	control_close(m->control);
+	m->control = NULL;
+close:
 	close(signals);
-	return 0;
+	return err;
 }

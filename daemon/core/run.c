@@ -126,6 +126,16 @@ static int create_nets(struct machine *m)
 
 /* --- files ---------------------------------------------------------------- */
 
+/* In the background messages go to the log, too, so there must be one. */
+static int choose_log(struct machine *m)
+{
+	m->log_path = m->config->log;
+	if (m->log_path || m->config->ready_fd < 0)
+		return 0;
+	m->log_path = m->log_buf;
+	return log_file_prepare(m->log_buf, sizeof(m->log_buf), m->rundir.name);
+}
+
 /* Everything that can be wrong without a driver. */
 static int open_files(struct machine *m)
 {
@@ -144,7 +154,9 @@ static int open_files(struct machine *m)
 	err = open_nets(m);
 	if (err)
 		goto close_images;
-	err = sink_open(&m->sink, !c->no_console, c->log);
+	err = choose_log(m);
+	if (!err)
+		err = sink_open(&m->sink, !c->no_console, m->log_path);
 	if (err)
 		goto close_nets;
 	return 0;
@@ -276,6 +288,7 @@ static int run(struct machine *m)
 {
 	int err;
 
+	clock_gettime(CLOCK_BOOTTIME, &m->began);
 	m->end_event = eventfd(0, EFD_CLOEXEC);
 	if (m->end_event < 0) {
 		say("cannot make an eventfd: %s", strerror(errno));
@@ -337,11 +350,17 @@ enum exit_code machine_run(const struct config *config)
 	if (cmdline_build(config, m->cmdline, sizeof(m->cmdline)))
 		goto free;
 	code = EXIT_STARTUP;
-	if (threads_init() || open_files(m))
+	if (threads_init() || rundir_claim(&m->rundir, config))
 		goto free;
+	say_set_name(m->rundir.name);
+	if (open_files(m))
+		goto release;
 	loop_block_signals();
 	code = with_files(m);
 	close_files(m);
+release:
+	rundir_release(&m->rundir);
+	say_set_name(NULL);
 free:
 	free(m);
 	return code;

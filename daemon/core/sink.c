@@ -11,6 +11,8 @@
 
 int sink_open(struct sink *s, bool use_stdout, const char *log_path)
 {
+	int err;
+
 	memset(s, 0, sizeof(*s));
 	s->out = use_stdout ? STDOUT_FILENO : -1;
 	s->log = -1;
@@ -18,11 +20,17 @@ int sink_open(struct sink *s, bool use_stdout, const char *log_path)
 		s->log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
 			      0600);
 		if (s->log < 0) {
-			int err = -errno;
-
+			err = -errno;
 			say("--log: %s: cannot open: %s", log_path, strerror(-err));
 			return err;
 		}
+	}
+	err = hub_init(&s->hub);
+	if (err) {
+		say("console: out of memory or descriptors: %s", strerror(-err));
+		if (s->log >= 0)
+			close(s->log);
+		return err;
 	}
 	pthread_mutex_init(&s->lock, NULL);
 	return 0;
@@ -32,6 +40,7 @@ void sink_close(struct sink *s)
 {
 	if (s->log >= 0)
 		close(s->log);
+	hub_free(&s->hub);
 	pthread_mutex_destroy(&s->lock);
 }
 
@@ -90,6 +99,7 @@ static void write_both(struct sink *s, const char *data, size_t len)
 			s->out = -1;
 		}
 	}
+	hub_write(&s->hub, data, len, &s->abort);
 }
 
 void sink_write(struct sink *s, const void *data, size_t len)

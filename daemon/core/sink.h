@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Where the guest's console output goes: standard output and the log file.
+ * Where the guest's console output goes: standard output, the log file and the
+ * viewers of the control socket (hub.h).
  * Nothing is dropped: a full standard output makes the writer wait. A broken
  * one (closed pipe, full disk) is given up with a message; the guest goes on.
  */
@@ -12,13 +13,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/hub.h"
+
 struct sink {
 	pthread_mutex_t lock;	/* of all below but abort */
 	int out;		/* -1: none (any more) */
 	int log;		/* -1: none (any more) */
 	bool raw;		/* a line needs CR LF */
 	bool mid_line;		/* the last byte was no newline */
-	atomic_bool abort;	/* do not wait for standard output any more */
+	atomic_bool abort;	/* do not wait for readers any more */
+	struct hub hub;
 };
 
 /* log_path may be NULL. Complains and returns -errno. */

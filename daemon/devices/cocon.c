@@ -260,6 +260,13 @@ void cocon_resize(struct cocon *c, unsigned int columns, unsigned int rows)
 	device_write_config(&c->dev, &c->config, sizeof(c->config));
 }
 
+void cocon_size(const struct cocon *c, unsigned int *columns,
+		unsigned int *rows)
+{
+	*columns = c->config.cols;
+	*rows = c->config.rows;
+}
+
 int cocon_create(struct virtio_bus *bus, struct sink *sink,
 		 unsigned int columns, unsigned int rows, struct cocon **cocon)
 {
@@ -277,8 +284,8 @@ int cocon_create(struct virtio_bus *bus, struct sink *sink,
 	c->dev.queues = QUEUES;
 	c->dev.queue[RX].max_size = QUEUE_SIZE;
 	c->dev.queue[TX].max_size = QUEUE_SIZE;
-	if (columns)
-		c->dev.host_features = 1ULL << VIRTIO_CONSOLE_F_SIZE;
+	/* 0 x 0 means unknown to programs; somebody may attach later. */
+	c->dev.host_features = 1ULL << VIRTIO_CONSOLE_F_SIZE;
 	set_size(c, columns, rows);
 	err = virtio_add(bus, &c->dev, &c->config, sizeof(c->config));
 	if (err)

@@ -45,6 +45,9 @@ void cocon_input(struct cocon *cocon, const char *data, size_t len);
 int cocon_input_doorbell(const struct cocon *cocon);
 void cocon_serve_input(struct cocon *cocon);
 
+/* Its size now; 0: not known. */
+void cocon_size(const struct cocon *cocon, unsigned int *columns,
+		unsigned int *rows);
 void cocon_resize(struct cocon *cocon, unsigned int columns, unsigned int rows);
 
 #endif /* COLINUX_DEVICES_H */

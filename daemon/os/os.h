@@ -40,6 +40,8 @@ int os_driver_virqfd(int driver, uint32_t vcpu, uint32_t virq, int event);
 
 int os_driver_raise(int driver, uint32_t vcpu, uint32_t virq);
 
+int os_driver_stats(int driver, struct co_ioc_stats *stats);
+
 /* --- privileges ----------------------------------------------------------- */
 
 /*

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The driver's part of os/os.h for tests: remembers what it was told. */
+#include <string.h>
 #include "driver.h"
 
 struct fake_driver fake_driver;
@@ -33,4 +34,25 @@ int os_driver_raise(int driver, uint32_t vcpu, uint32_t virq)
 		return -EINVAL;
 	fake_driver.raised[virq]++;
 	return 0;
+}
+
+int os_driver_stats(int driver, struct co_ioc_stats *stats)
+{
+	(void)driver;
+	memset(stats, 0, sizeof(*stats));
+	stats->switches = fake_driver.switches;
+	return 0;
+}
+
+/* --- no terminal -------------------------------------------------------------- */
+
+void os_terminal_again(void)
+{
+}
+
+int os_terminal_size(unsigned int *columns, unsigned int *rows)
+{
+	(void)columns;
+	(void)rows;
+	return -ENOTTY;
 }

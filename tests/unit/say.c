@@ -5,6 +5,8 @@
 
 char said[4096];
 unsigned int said_lines;
+static void (*listener)(const char *line, void *arg);
+static void *listener_arg;
 
 void say(const char *fmt, ...)
 {
@@ -14,11 +16,19 @@ void say(const char *fmt, ...)
 	vsnprintf(said, sizeof(said), fmt, args);
 	va_end(args);
 	said_lines++;
+	if (listener)
+		listener(said, listener_arg);
 }
 
 void say_set_name(const char *name)
 {
 	(void)name;
+}
+
+void say_set_listener(void (*fn)(const char *line, void *arg), void *arg)
+{
+	listener = fn;
+	listener_arg = arg;
 }
 
 void say_set_raw(bool raw)

@@ -133,3 +133,8 @@ int os_driver_raise(int driver, uint32_t vcpu, uint32_t virq)
 
 	return call(driver, CO_IOC_RAISE, &arg);
 }
+
+int os_driver_stats(int driver, struct co_ioc_stats *stats)
+{
+	return call(driver, CO_IOC_STATS, stats);
+}
