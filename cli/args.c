@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The options of `colinux run`. A configuration file is read first wherever
+ * The options of `colinux run` and `start`. A configuration file is read first wherever
  * it stands, so that options win over it; cobds of both add up.
  */
 #include <errno.h>
@@ -37,16 +37,17 @@ static const struct option options[] = {
 static int bad_option(int what, char **argv)
 {
 	if (what == ':')
-		say("run: %s: a value is missing: see colinux --help",
-		    argv[optind - 1]);
+		say("%s: %s: a value is missing: see colinux %s --help",
+		    argv[0], argv[optind - 1], argv[0]);
 	else if (optopt >= OPT_KERNEL)
-		say("run: %s: takes no value: see colinux --help",
-		    argv[optind - 1]);
+		say("%s: %s: takes no value: see colinux %s --help",
+		    argv[0], argv[optind - 1], argv[0]);
 	else if (optopt)
-		say("run: -%c: unknown option: see colinux --help", optopt);
+		say("%s: -%c: unknown option: see colinux %s --help", argv[0],
+		    optopt, argv[0]);
 	else
-		say("run: %s: unknown option: see colinux --help",
-		    argv[optind - 1]);
+		say("%s: %s: unknown option: see colinux %s --help",
+		    argv[0], argv[optind - 1], argv[0]);
 	return -EINVAL;
 }
 
@@ -112,8 +113,8 @@ int cli_run_args(struct config *c, int argc, char **argv)
 	if (err)
 		return err;
 	if (argc - optind > 1) {
-		say("run: %s: only one configuration file is possible: see colinux --help",
-		    argv[optind + 1]);
+		say("%s: %s: only one configuration file is possible: see colinux %s --help",
+		    argv[0], argv[optind + 1], argv[0]);
 		return -EINVAL;
 	}
 	if (argc > optind) {

@@ -33,6 +33,40 @@ int cli_run_args(struct config *c, int argc, char **argv);
 /* run.c */
 enum exit_code cli_run(int argc, char **argv);
 
+/* start.c: the same in the background. */
+enum exit_code cli_start(int argc, char **argv);
+
+/* --- guests that run -------------------------------------------------------- */
+
+struct name_args {
+	const char *name;
+	const char *text;	/* a second argument */
+	bool json, follow, read_only;
+	int timeout;		/* seconds */
+};
+
+/*
+ * name_args.c: takes `names` (0 to 2) arguments and the options in allowed: 'j'
+ * --json, 'f' --follow, 'r' --read-only, 't' --timeout. Complains; -EINVAL.
+ */
+int cli_name_args(struct name_args *a, int argc, char **argv, int names,
+		  const char *allowed);
+
+/* status.c */
+enum exit_code cli_list(int argc, char **argv);
+enum exit_code cli_status(int argc, char **argv);
+enum exit_code cli_request(int argc, char **argv);
+
+/* stop.c */
+enum exit_code cli_stop(int argc, char **argv);
+enum exit_code cli_kill(int argc, char **argv);
+
+/* console.c, logs.c */
+enum exit_code cli_console(int argc, char **argv);
+enum exit_code cli_logs(int argc, char **argv);
+
+/* --- the rest --------------------------------------------------------------- */
+
 /* commands.c: is the driver there, and ours? */
 enum exit_code cli_check(int argc, char **argv);
 

@@ -26,6 +26,7 @@ static const char run_help[] =
 "  --append WORDS     more parameters for the guest's kernel\n"
 "  --cpus N           virtual CPUs (1 for now)\n"
 "  --name NAME        the guest's name, in messages and for other commands\n"
+"                     (default: made from FILE.conf or the first cobd)\n"
 "  --log FILE         append all console output to FILE, too\n"
 "  --cocon COLSxROWS  size of the console (default: the terminal's)\n"
 "  --no-console       neither read standard input nor write standard output\n"
@@ -40,9 +41,70 @@ static const char run_help[] =
 "ctrl-] ctrl-] types ctrl-]. SIGTERM, SIGINT and SIGHUP ask it to power off,\n"
 "a second one ends it at once.\n";
 
+static const char start_help[] =
+"Options are those of run, and:\n"
+"  --json             print the guest's name and process as JSON\n"
+"\n"
+"Returns when the guest's kernel is up, and prints the guest's name; or with\n"
+"the exit status of run and its message. Console and messages are logged to\n"
+"--log FILE, by default /var/log/colinux/NAME.log.\n";
+
+static const char console_help[] =
+"  --read-only        never type\n"
+"\n"
+"Shows the last 64 KiB and all that follows. The first console that is not\n"
+"read-only types; others may when it has left. The terminal of colinux run\n"
+"comes before all of them.\n"
+"\n"
+"Keys: ctrl-] d detaches, ctrl-] p asks the guest to power off, ctrl-] q ends\n"
+"it at once, ctrl-] ctrl-] types ctrl-]. The exit status is 0 after detaching,\n"
+"else how the guest ended.\n";
+
+static const char stop_help[] =
+"  --timeout SECONDS  how long to wait for it (default 90)\n"
+"  --json             print how it ended as JSON\n"
+"\n"
+"Asks the guest to power off and waits until all of it is gone.\n";
+
+static const char json_help[] =
+"  --json             as JSON\n";
+
+static const char kill_help[] =
+"  --json             print how it ended as JSON\n"
+"\n"
+"The guest ends at once, as if its power had failed.\n";
+
+static const char logs_help[] =
+"  -f, --follow       go on until the guest has ended\n"
+"\n"
+"Shows the guest's log file: --log of run and start, /var/log/colinux/NAME.log\n"
+"of start, also after its end. Of a guest without one: the last 64 KiB of the\n"
+"console.\n";
+
+static const char request_help[] =
+"Sends one line to the guest's control socket and prints all that comes back:\n"
+"  colinux request NAME '{\"request\": \"status\"}'\n"
+"docs/control.md describes the requests.\n";
+
 const struct command cli_commands[] = {
 	{ "run", "[OPTION]... [FILE.conf]", "run a guest in this terminal",
 	  run_help, cli_run, false },
+	{ "start", "[--json] [OPTION]... [FILE.conf]",
+	  "run a guest in the background", start_help, cli_start, false },
+	{ "list", "[--json]", "which guests are running", json_help, cli_list,
+	  false },
+	{ "status", "[--json] NAME", "all about a guest that is running",
+	  json_help, cli_status, false },
+	{ "console", "[--read-only] NAME", "attach to a guest's console",
+	  console_help, cli_console, false },
+	{ "logs", "[-f] NAME", "what a guest's console showed", logs_help,
+	  cli_logs, false },
+	{ "stop", "[--timeout S] [--json] NAME", "power a guest off", stop_help,
+	  cli_stop, false },
+	{ "kill", "[--json] NAME", "end a guest at once", kill_help, cli_kill,
+	  false },
+	{ "request", "NAME JSON", "talk to a guest's control socket",
+	  request_help, cli_request, false },
 	{ "check", "", "is the driver there, and does it fit?", NULL,
 	  cli_check, false },
 	{ "image", "COMMAND ...", "make, convert, resize disk images: --help", NULL,
