@@ -1,31 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# For scripts that run in the testbed's host (busybox). Sourced first.
+# For scripts that run in the testbed's host (busybox), after tests/checks.sh.
 
 kernel=/lib/vmlinux
 disk=/dev/vda
-
-# common to host and guest
-ok() {
-	echo "ok - $*"
-}
-
-bad() {
-	echo "not ok - $*"
-}
-
-check() {
-	text=$1
-	shift
-	if "$@" >&2; then ok "$text"; else bad "$text"; fi
-}
-
-# same TEXT WANTED GOT
-same() {
-	if [ "$2" = "$3" ]; then ok "$1 ($3)"; else bad "$1: $3, not $2"; fi
-}
-
-# end of common
 
 load_driver() {
 	insmod /lib/colinux.ko && [ -c /dev/colinux ]
@@ -64,7 +42,7 @@ guest_said() {
 # power off in good order.
 guest_checks() {
 	{
-		sed -n '/^# common to host and guest/,/^# end of common/p' /job/script
+		sed -n '/^# checks, here/,/^# end of checks/p' /job/script
 		cat
 		echo 'echo "end of the guest"'
 	} | guest "$@" || :

@@ -2,20 +2,7 @@
 #
 # For the cases in tests/system, on the test machine.
 
-ok() {
-	echo "ok - $*"
-}
-
-bad() {
-	echo "not ok - $*"
-}
-
-# check TEXT COMMAND...: the command must succeed; its output is for the log.
-check() {
-	text=$1
-	shift
-	if "$@" >&2; then ok "$text"; else bad "$text"; fi
-}
+. "$TESTS/checks.sh"
 
 # What no host may say, whatever happens to its guests.
 host_trouble='WARNING:|BUG:|Oops|soft lockup|hard LOCKUP|rcu.*stall'
@@ -24,7 +11,7 @@ host_trouble="$host_trouble"'|unable to handle|Call Trace|refcount_t|UBSAN'
 host_trouble="$host_trouble"'|Bad page|scheduling while atomic|Kernel panic'
 host_trouble="$host_trouble"'|double fault|invalid opcode|corrupt|leak'
 
-# host NAME [OPTIONS OF testbed/host] < SCRIPT: run SCRIPT (after
+# host NAME [OPTIONS OF testbed/host] < SCRIPT: run SCRIPT (after checks.sh and
 # tests/host-lib.sh) in a host with the driver, the daemon and the guest kernel.
 # DRIVER=-debug takes the debug build of the driver.
 # The script's checks are ours; that it came to its end and that the host's
@@ -46,7 +33,7 @@ host() {
 	done
 	host_status=0
 	# shellcheck disable=SC2086
-	{ cat "$TESTS/host-lib.sh" -; echo 'echo "reached the end"'; } |
+	{ cat "$TESTS/checks.sh" "$TESTS/host-lib.sh" -; echo 'echo "reached the end"'; } |
 		"$TOP/testbed/host" --kernel $host_kernel "$@" $host_add \
 		--log "$host_log" --cmd - > "$host_log/out" || host_status=$?
 	sed -n "s/^\(\(not \)\{0,1\}ok\) - /\1 - $host_name: /p" "$host_log/out"

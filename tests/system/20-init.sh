@@ -3,12 +3,14 @@
 . "$TESTS/lib.sh"
 
 cat > "$LOGS/script" <<'END'
+dmesg -n 1
 load_driver
 chunks=$(free_chunks)
 start=$(cojob now)
 colinux run --kernel $kernel --initrd /lib/initrd --mem 128M \
 	--append 'test=hello' < /dev/null > /tmp/out 2> /tmp/err
 same "exit status of colinux" 0 $?
+ctl nmi off
 echo "$((($(cojob now) - start) / 1000000)) ms" >&2
 cat /tmp/out /tmp/err >&2
 check "the kernel says its first words" grep -q 'Linux version 6\.12' /tmp/out
@@ -27,4 +29,7 @@ for kernel in 6.1 6.12; do
 	host $kernel-la57-pti-2cpus --kernel $kernel --la57 on --pti on --cpus 2 \
 		--add "$BUILD/tests/initrd:/lib/initrd" < "$LOGS/script"
 done
+# The same with NMIs from the guest's first instruction on.
+{ echo "ctl nmi 0.003"; cat "$LOGS/script"; } |
+	host 6.12-nmi --kernel 6.12 --add "$BUILD/tests/initrd:/lib/initrd"
 echo end
