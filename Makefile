@@ -55,7 +55,7 @@ image: deps
 	@echo "guest image" >&2
 	@tools/build-image
 
-tools: $(B)/cojob $(B)/tests/cvm $(B)/tests/tables $(B)/tests/fpu $(B)/tests/fragment $(B)/tests/net $(B)/tests/pty | deps
+tools: $(B)/cojob $(B)/tests/cvm $(B)/tests/tables $(B)/tests/fpu $(B)/tests/fragment $(B)/tests/net $(B)/tests/pty $(B)/tests/files | deps
 	@$(MAKE) -s -C tests/guest OUT=../../$(B)/tests
 
 $(B)/tests/%: tests/tools/%.c include/colinux/abi.h include/colinux/ioctl.h | deps

@@ -15,6 +15,7 @@ enum option_id {
 	OPT_ROOT, OPT_NAME, OPT_LOG, OPT_COCON, OPT_NO_CONSOLE,
 	OPT_SNAPSHOT,
 	OPT_NET,
+	OPT_COFS,
 };
 
 static const struct option options[] = {
@@ -26,6 +27,7 @@ static const struct option options[] = {
 	{ "cobd",	required_argument, NULL, OPT_COBD },
 	{ "snapshot",	no_argument,	   NULL, OPT_SNAPSHOT },
 	{ "net",	required_argument, NULL, OPT_NET },
+	{ "cofs",	required_argument, NULL, OPT_COFS },
 	{ "root",	required_argument, NULL, OPT_ROOT },
 	{ "name",	required_argument, NULL, OPT_NAME },
 	{ "log",	required_argument, NULL, OPT_LOG },
@@ -71,6 +73,8 @@ static int apply(struct config *c, int id, const char *value)
 		return 0;
 	case OPT_NET:
 		return config_add_net(c, value, "--net");
+	case OPT_COFS:
+		return config_add_cofs(c, -1, value, "--cofs");
 	case OPT_ROOT:
 		return config_set_string(&c->root, value, "--root");
 	case OPT_NAME:

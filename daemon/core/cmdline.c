@@ -162,6 +162,20 @@ static bool has_root(const char *words)
 	return false;
 }
 
+/* The image's generator makes mounts of them. */
+static void put_cofs(struct line *l, const struct cofs_config *f)
+{
+	char tag[40];
+
+	if (!f->mount)
+		return;
+	snprintf(tag, sizeof(tag), " colinux.cofs=cofs%u:", f->number);
+	put_string(l, tag);
+	put_string(l, f->mount);
+	if (f->read_only)
+		put_string(l, ":ro");
+}
+
 int cmdline_build(const struct config *c, char *buf, size_t size)
 {
 	struct line l = { .buf = buf, .size = size };
@@ -177,6 +191,8 @@ int cmdline_build(const struct config *c, char *buf, size_t size)
 		put_string(&l, " root=");
 		err = put_device(c, &l, first, strlen(first));
 	}
+	for (unsigned int i = 0; i < c->cofses; i++)
+		put_cofs(&l, &c->cofs[i]);
 	if (!err && c->append)
 		err = put_words(c, &l, c->append);
 	if (err)

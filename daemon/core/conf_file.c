@@ -75,7 +75,6 @@ static const struct {
 	const char *key;
 	const char *why;
 } refused[] = {
-	{ "cofsN",   "host folders are not supported yet: remove it" },
 	{ "ttysN",   "serial ports are not supported yet: remove it" },
 	{ "scsiN",   "SCSI devices are not supported: use cobdN=" },
 	{ "audioN",  "sound is not supported yet: remove it" },
@@ -178,6 +177,12 @@ static int own_key(struct parser *p, const char *key, char *value, bool *done)
 		if (strlen(key) > 5)
 			return complain(p, key, "use numbers from 0 to 99");
 		return config_add_eth(p->config, atoi(key + 3), value, what);
+	}
+	if (key_matches(key, "cofsN")) {
+		remove_quotes(value);
+		if (strlen(key) > 7)
+			return complain(p, key, "use numbers from 0 to 255");
+		return config_add_cofs(p->config, atoi(key + 4), value, what);
 	}
 	*done = false;
 	return 0;

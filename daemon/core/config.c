@@ -32,6 +32,8 @@ void config_free(struct config *c)
 		free(c->cobd[i].spec.path);
 	for (unsigned int i = 0; i < c->nets; i++)
 		config_net_free(&c->net[i]);
+	for (unsigned int i = 0; i < c->cofses; i++)
+		free(c->cofs[i].path);
 	memset(c, 0, sizeof(*c));
 }
 

@@ -13,9 +13,11 @@
 #include <stdint.h>
 
 #include "backends/blk_spec.h"
+#include "backends/virtiofsd.h"
 
 #define CONFIG_MAX_COBD		28	/* of 32 places for devices */
 #define CONFIG_NAME_MAX		63
+#define CONFIG_MAX_COFS		16
 #define CONFIG_MEM_DEFAULT	(512ULL << 20)
 #define CONFIG_MAX_NET		8	/* network cards */
 #define CONFIG_MAX_FORWARDS	1024	/* of one of them */
@@ -49,6 +51,14 @@ struct net_config {
 	unsigned int forwards;
 };
 
+struct cofs_config {
+	unsigned int number;	/* N of cofsN, the tag in the guest */
+	char *path;		/* on the host */
+	const char *mount;	/* in the guest, or NULL; within path's string */
+	bool read_only;
+	enum virtiofsd_cache cache;
+};
+
 struct config {
 	char *kernel;
 	char *initrd;		/* or NULL */
@@ -70,6 +80,8 @@ struct config {
 	unsigned int nets;
 	bool no_net;		/* --net none */
 	bool has_file;		/* classic: it alone says which cards there are */
+	struct cofs_config cofs[CONFIG_MAX_COFS];	/* ordered by number */
+	unsigned int cofses;
 };
 
 void config_init(struct config *c);
@@ -98,6 +110,9 @@ int config_default_net(struct config *c);
 void config_net_mac(const struct config *c, const struct net_config *net,
 		    uint8_t mac[6]);
 void config_net_free(struct net_config *net);
+/* value: HOSTDIR[:GUESTDIR][,ro][,cache=auto|always|never]. As above. */
+int config_add_cofs(struct config *c, int number, const char *value,
+		    const char *what);
 /* Adds words to the kernel's command line. */
 int config_append(struct config *c, const char *words, const char *what);
 

@@ -37,6 +37,8 @@ struct machine {
 	struct rundir rundir;	/* its name */
 	const char *log_path;	/* or NULL */
 	char log_buf[LOG_PATH_MAX];
+	struct virtiofsd server[CONFIG_MAX_COFS];	/* until a cofs has it */
+	unsigned int servers;
 	struct sink sink;
 	int driver;
 	struct guest_mem mem;
@@ -68,6 +70,14 @@ void loop_block_signals(void);
 
 /* ready.c: tells who waits (`colinux start`, systemd) that the guest is up. */
 int machine_ready(struct machine *m);
+
+/*
+ * folders.c: host folders. Their servers are started with the files, and become
+ * devices in folders_create(). All complain.
+ */
+int folders_start(struct machine *m);
+int folders_create(struct machine *m);
+void folders_end(struct machine *m);
 
 /* run.c: the whole life of a CVM; the exit code. Complains. */
 enum exit_code machine_run(const struct config *config);

@@ -159,7 +159,12 @@ static int open_files(struct machine *m)
 		err = sink_open(&m->sink, !c->no_console, m->log_path);
 	if (err)
 		goto close_nets;
+	err = folders_start(m);
+	if (err)
+		goto close_sink;
 	return 0;
+close_sink:
+	sink_close(&m->sink);
 close_nets:
 	close_nets(m);
 close_images:
@@ -173,6 +178,7 @@ close_kernel:
 
 static void close_files(struct machine *m)
 {
+	folders_end(m);
 	sink_close(&m->sink);
 	close_nets(m);
 	close_images(m);
@@ -262,6 +268,8 @@ static int create_devices(struct machine *m)
 		err = cobd_create(&m->bus, &image, c->cobd[i].number,
 				  cobd_queues(m));
 	}
+	if (!err)
+		err = folders_create(m);
 	if (!err)
 		err = create_nets(m);
 	if (!err)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "backends/blk.h"
+#include "backends/virtiofsd.h"
 #include "core/sink.h"
 #include "core/virtio.h"
 
@@ -15,6 +16,13 @@
  */
 int cobd_create(struct virtio_bus *bus, struct blk_image *image,
 		unsigned int number, unsigned int queues);
+
+/*
+ * cofs: a folder of the host, with the tag cofsN. Takes over *server, which
+ * was started, also if it fails; folder is its path, for messages. Complains.
+ */
+int cofs_create(struct virtio_bus *bus, struct virtiofsd *server,
+		unsigned int number, const char *folder);
 
 /* corng: randomness from the host. Complains. */
 int corng_create(struct virtio_bus *bus);

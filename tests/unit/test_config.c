@@ -103,7 +103,7 @@ static void kernel_parameters_are_passed_on(void **state)
 static void refused_keys(void **state)
 {
 	static const char * const keys[] = {
-		"eth100", "eth999", "cofs0", "cofs31", "ttys0", "scsi0", "audio0",
+		"eth100", "eth999", "ttys0", "scsi0", "audio0",
 		"video0", "exec0", "pci0", "setcobd", "color", "cursor",
 		"initramfs", "bootparams", "hda1", "sda2", "hdc",
 	};
