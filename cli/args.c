@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <string.h>
 
 #include "cli.h"
@@ -14,7 +13,7 @@
 enum option_id {
 	OPT_KERNEL = 256, OPT_INITRD, OPT_MEM, OPT_CPUS, OPT_APPEND, OPT_COBD,
 	OPT_ROOT, OPT_NAME, OPT_LOG, OPT_COCON, OPT_NO_CONSOLE,
-	OPT_SNAPSHOT,
+	OPT_SNAPSHOT, OPT_TTYS, OPT_EXEC,
 	OPT_NET,
 	OPT_COFS,
 };
@@ -29,6 +28,8 @@ static const struct option options[] = {
 	{ "snapshot",	no_argument,	   NULL, OPT_SNAPSHOT },
 	{ "net",	required_argument, NULL, OPT_NET },
 	{ "cofs",	required_argument, NULL, OPT_COFS },
+	{ "ttys",	required_argument, NULL, OPT_TTYS },
+	{ "exec",	required_argument, NULL, OPT_EXEC },
 	{ "root",	required_argument, NULL, OPT_ROOT },
 	{ "name",	required_argument, NULL, OPT_NAME },
 	{ "log",	required_argument, NULL, OPT_LOG },
@@ -76,6 +77,10 @@ static int apply(struct config *c, int id, const char *value)
 		return config_add_net(c, value, "--net");
 	case OPT_COFS:
 		return config_add_cofs(c, -1, value, "--cofs");
+	case OPT_TTYS:
+		return config_add_ttys(c, -1, value, "--ttys");
+	case OPT_EXEC:
+		return config_add_exec(c, -1, value, "--exec");
 	case OPT_ROOT:
 		return config_set_string(&c->root, value, "--root");
 	case OPT_NAME:
@@ -111,16 +116,6 @@ static int each_option(struct config *c, int argc, char **argv)
 	return 0;
 }
 
-/* The one that was installed with this program, if there is one. */
-static int default_kernel(struct config *c)
-{
-	char path[PATH_MAX];
-
-	if (!cli_find_file(path, sizeof(path), "lib/colinux/vmlinux"))
-		return 0;
-	return config_set_string(&c->kernel, path, "--kernel");
-}
-
 int cli_run_args(struct config *c, int argc, char **argv)
 {
 	int err = each_option(NULL, argc, argv);
@@ -140,8 +135,6 @@ int cli_run_args(struct config *c, int argc, char **argv)
 	err = each_option(c, argc, argv);
 	if (!err)
 		err = config_default_net(c);
-	if (!err && !c->kernel)
-		err = default_kernel(c);
 	if (err)
 		return err;
 	return config_check(c);

@@ -7,7 +7,6 @@
 static const char run_help[] =
 "Options (they win over FILE.conf):\n"
 "  --kernel FILE      the guest's kernel: a vmlinux made for colinux\n"
-"                     (default: the one installed with this program)\n"
 "  --mem SIZE         guest memory in MiB, or with a unit: 512M, 2G\n"
 "                     (default 512M; a multiple of 2 MiB, 64M to 256G)\n"
 "  --cobd FILE[,ro][,snapshot][,format=FORMAT]\n"
@@ -32,6 +31,9 @@ static const char run_help[] =
 "                     (default: made from FILE.conf or the first cobd)\n"
 "  --log FILE         append all console output to FILE, too\n"
 "  --cocon COLSxROWS  size of the console (default: the terminal's)\n"
+"  --ttys WHERE       a serial port of the guest (/dev/hvc1, ...): pty, unix:PATH,\n"
+"                     a tty of the host (/dev/ttyS0[,SPEED]) or a file\n"
+"  --exec COMMAND     a program that is started and ended with the guest\n"
 "  --no-console       neither read standard input nor write standard output\n"
 "\n"
 "FILE.conf is a classic coLinux configuration: words of the form kernel=FILE,\n"
@@ -109,7 +111,7 @@ const struct command cli_commands[] = {
 	  false },
 	{ "request", "NAME JSON", "talk to a guest's control socket",
 	  request_help, cli_request, false },
-	{ "check", "[--json]", "can this host run guests, and why not?", NULL,
+	{ "check", "", "is the driver there, and does it fit?", NULL,
 	  cli_check, false },
 	{ "image", "COMMAND ...", "make, convert, resize disk images: --help", NULL,
 	  cli_image, true },

@@ -176,6 +176,18 @@ static void put_cofs(struct line *l, const struct cofs_config *f)
 		put_string(l, ":ro");
 }
 
+/* For udev in the guest, which makes /dev/ttySN of them (61-ttys.rules). */
+static void put_ports(const struct config *c, struct line *l)
+{
+	char word[48];
+
+	for (unsigned int i = 0; i < c->serials; i++) {
+		snprintf(word, sizeof(word), " colinux.hvc%u=ttyS%u", i + 1,
+			 c->ttys[i].number);
+		put_string(l, word);
+	}
+}
+
 int cmdline_build(const struct config *c, char *buf, size_t size)
 {
 	struct line l = { .buf = buf, .size = size };
@@ -193,6 +205,7 @@ int cmdline_build(const struct config *c, char *buf, size_t size)
 	}
 	for (unsigned int i = 0; i < c->cofses; i++)
 		put_cofs(&l, &c->cofs[i]);
+	put_ports(c, &l);
 	if (!err && c->append)
 		err = put_words(c, &l, c->append);
 	if (err)

@@ -75,11 +75,9 @@ static const struct {
 	const char *key;
 	const char *why;
 } refused[] = {
-	{ "ttysN",   "serial ports are not supported yet: remove it" },
 	{ "scsiN",   "SCSI devices are not supported: use cobdN=" },
 	{ "audioN",  "sound is not supported yet: remove it" },
 	{ "videoN",  "video is not supported yet: remove it" },
-	{ "execN",   "starting host programs is not supported yet: remove it" },
 	{ "pciN",    "PCI devices are not supported: remove it" },
 	{ "setcobd", "cobd is always asynchronous: remove it" },
 	{ "color",   "the terminal's colours are used: remove it" },
@@ -183,6 +181,18 @@ static int own_key(struct parser *p, const char *key, char *value, bool *done)
 		if (strlen(key) > 7)
 			return complain(p, key, "use numbers from 0 to 255");
 		return config_add_cofs(p->config, atoi(key + 4), value, what);
+	}
+	if (key_matches(key, "ttysN")) {
+		remove_quotes(value);
+		if (strlen(key) > 6)
+			return complain(p, key, "use numbers from 0 to 31");
+		return config_add_ttys(p->config, atoi(key + 4), value, what);
+	}
+	if (key_matches(key, "execN")) {
+		remove_quotes(value);
+		if (strlen(key) > 6)
+			return complain(p, key, "use numbers from 0 to 99");
+		return config_add_exec(p->config, atoi(key + 4), value, what);
 	}
 	*done = false;
 	return 0;

@@ -34,6 +34,7 @@ void config_free(struct config *c)
 		config_net_free(&c->net[i]);
 	for (unsigned int i = 0; i < c->cofses; i++)
 		free(c->cofs[i].path);
+	config_host_free(c);
 	memset(c, 0, sizeof(*c));
 }
 

@@ -18,6 +18,8 @@
 #define CONFIG_MAX_COBD		28	/* of 32 places for devices */
 #define CONFIG_NAME_MAX		63
 #define CONFIG_MAX_COFS		16
+#define CONFIG_MAX_TTYS		8	/* serial ports */
+#define CONFIG_MAX_EXEC		16	/* programs of the host */
 #define CONFIG_MEM_DEFAULT	(512ULL << 20)
 #define CONFIG_MAX_NET		8	/* network cards */
 #define CONFIG_MAX_FORWARDS	1024	/* of one of them */
@@ -59,6 +61,16 @@ struct cofs_config {
 	enum virtiofsd_cache cache;
 };
 
+struct ttys_config {
+	unsigned int number;	/* N of ttysN */
+	char *spec;		/* as backends/serial.h wants it */
+};
+
+struct exec_config {
+	unsigned int number;	/* N of execN */
+	char *command;
+};
+
 struct config {
 	char *kernel;
 	char *initrd;		/* or NULL */
@@ -78,6 +90,10 @@ struct config {
 	bool snapshot;		/* all that are not read-only */
 	struct net_config net[CONFIG_MAX_NET];		/* ordered by number */
 	unsigned int nets;
+	struct ttys_config ttys[CONFIG_MAX_TTYS];	/* ordered by number */
+	unsigned int serials;
+	struct exec_config exec[CONFIG_MAX_EXEC];	/* as they were given */
+	unsigned int execs;
 	bool no_net;		/* --net none */
 	bool has_file;		/* classic: it alone says which cards there are */
 	struct cofs_config cofs[CONFIG_MAX_COFS];	/* ordered by number */
@@ -113,6 +129,12 @@ void config_net_free(struct net_config *net);
 /* value: HOSTDIR[:GUESTDIR][,ro][,cache=auto|always|never]. As above. */
 int config_add_cofs(struct config *c, int number, const char *value,
 		    const char *what);
+/* config_host.c. number < 0: one above the last. */
+int config_add_ttys(struct config *c, int number, const char *value,
+		    const char *what);
+int config_add_exec(struct config *c, int number, const char *value,
+		    const char *what);
+void config_host_free(struct config *c);
 /* Adds words to the kernel's command line. */
 int config_append(struct config *c, const char *words, const char *what);
 

@@ -13,6 +13,7 @@
 #include <colinux/abi.h>
 
 #include "core/config.h"
+#include "core/exec.h"
 #include "core/exit.h"
 #include "core/guest_mem.h"
 #include "core/loader.h"
@@ -34,6 +35,9 @@ struct machine {
 	unsigned int images;
 	struct net_backend *net[CONFIG_MAX_NET];	/* until a conet has it */
 	unsigned int nets;
+	struct ttys *ttys[CONFIG_MAX_TTYS];
+	unsigned int serials;
+	struct execs execs;
 	struct rundir rundir;	/* its name */
 	const char *log_path;	/* or NULL */
 	char log_buf[LOG_PATH_MAX];

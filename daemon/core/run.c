@@ -124,6 +124,46 @@ static int create_nets(struct machine *m)
 	return err;
 }
 
+/* --- serial ports --------------------------------------------------------- */
+
+static void close_serials(struct machine *m)
+{
+	while (m->serials > 0)
+		ttys_free(m->ttys[--m->serials]);
+}
+
+static int open_serials(struct machine *m)
+{
+	for (unsigned int i = 0; i < m->config->serials; i++) {
+		const struct ttys_config *c = &m->config->ttys[i];
+
+		m->ttys[i] = ttys_open(c->number, c->spec, m->rundir.path);
+		if (!m->ttys[i]) {
+			close_serials(m);
+			return -EINVAL;
+		}
+		m->serials++;
+	}
+	return 0;
+}
+
+static int create_serials(struct machine *m)
+{
+	int err = 0;
+
+	/* hvc0 is the console. */
+	for (unsigned int i = 0; i < m->serials && !err; i++)
+		err = ttys_create(&m->bus, m->ttys[i], i + 1);
+	return err;
+}
+
+/* Before the devices go, whose threads may still write to them. */
+static void stop_serials(struct machine *m)
+{
+	for (unsigned int i = 0; i < m->serials; i++)
+		ttys_stop(m->ttys[i]);
+}
+
 /* --- files ---------------------------------------------------------------- */
 
 /* In the background messages go to the log, too, so there must be one. */
@@ -159,10 +199,15 @@ static int open_files(struct machine *m)
 		err = sink_open(&m->sink, !c->no_console, m->log_path);
 	if (err)
 		goto close_nets;
-	err = folders_start(m);
+	err = open_serials(m);
 	if (err)
 		goto close_sink;
+	err = folders_start(m);
+	if (err)
+		goto close_serials;
 	return 0;
+close_serials:
+	close_serials(m);
 close_sink:
 	sink_close(&m->sink);
 close_nets:
@@ -179,6 +224,7 @@ close_kernel:
 static void close_files(struct machine *m)
 {
 	folders_end(m);
+	close_serials(m);
 	sink_close(&m->sink);
 	close_nets(m);
 	close_images(m);
@@ -250,6 +296,12 @@ static int load(struct machine *m)
 
 /* --- devices -------------------------------------------------------------- */
 
+static void destroy_devices(struct machine *m)
+{
+	stop_serials(m);
+	virtio_destroy(&m->bus);
+}
+
 static int create_devices(struct machine *m)
 {
 	const struct config *c = m->config;
@@ -274,8 +326,10 @@ static int create_devices(struct machine *m)
 		err = create_nets(m);
 	if (!err)
 		err = corng_create(&m->bus);
+	if (!err)
+		err = create_serials(m);
 	if (err)
-		virtio_destroy(&m->bus);
+		destroy_devices(m);
 	return err;
 }
 
@@ -328,18 +382,27 @@ static enum exit_code with_files(struct machine *m)
 	err = load(m);
 	if (err)
 		goto destroy_memory;
+	err = execs_start(&m->execs, m->config, m->rundir.name,
+			  m->config->ready_fd < 0 ? STDERR_FILENO :
+						    m->sink.log);
+	if (err)
+		goto destroy_memory;
 	err = os_drop_privileges();
 	if (err) {
 		say("cannot give up privileges: %s", strerror(-err));
-		goto destroy_memory;
+		goto stop_execs;
 	}
 	err = create_devices(m);
 	if (err)
-		goto destroy_memory;
+		goto stop_execs;
 	err = boot(m);
 	if (!err)
+		err = execs_watch(&m->execs);
+	if (!err)
 		err = run(m);
-	virtio_destroy(&m->bus);
+	destroy_devices(m);
+stop_execs:
+	execs_stop(&m->execs);
 destroy_memory:
 	destroy_memory(m);
 	return err ? EXIT_STARTUP : m->end;

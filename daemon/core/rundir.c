@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Names of running CVMs, see rundir.h. */
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -93,6 +94,24 @@ static int lock_dir(struct rundir *d)
 	}
 }
 
+/* Sockets and links of ours, or of the one who was killed. */
+static void empty_dir(int fd)
+{
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+
+	if (!dir) {
+		if (copy >= 0)
+			close(copy);
+		return;
+	}
+	while ((entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			unlinkat(fd, entry->d_name, 0);
+	closedir(dir);
+}
+
 static int try_name(struct rundir *d, const char *name)
 {
 	int err;
@@ -102,7 +121,7 @@ static int try_name(struct rundir *d, const char *name)
 	if (!err)
 		err = lock_dir(d);
 	if (!err)
-		unlinkat(d->fd, "control", 0);	/* a killed one's */
+		empty_dir(d->fd);
 	else
 		d->fd = -1;
 	return err;
@@ -168,7 +187,7 @@ void rundir_release(struct rundir *d)
 	if (d->fd < 0)
 		return;
 	/* Before the lock goes: afterwards it may be another one's. */
-	unlinkat(d->fd, "control", 0);
+	empty_dir(d->fd);
 	rmdir(d->path);
 	close(d->fd);
 	d->fd = -1;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * cocon: the guest's console, virtio-console with one port (hvc0).
+ * cocon: the guest's console, virtio-console with one port (hvc0); also what
+ * its serial ports are made of (ttys.c, hvc1 and up).
  *
  * Output is served by a thread, and by the vCPU thread when the guest asks
  * for it synchronously (it does so when it may not wait for a virq, as in
@@ -8,6 +9,7 @@
  * and the guest waits. Input waits here until the guest has room.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,12 +28,13 @@
 enum { RX, TX, QUEUES };
 
 /*
- * Locks: r rx_lock, t tx_lock (taken before the sink's), m main thread only,
+ * Locks: r rx_lock, t tx_lock (taken before the output's), m main thread only,
  * - fixed.
  */
 struct cocon {
 	struct device dev;			/* - */
-	struct sink *sink;			/* - */
+	void (*write)(void *arg, const void *data, size_t len);	/* - */
+	void *arg;				/* - */
 	struct thread thread;			/* - */
 	atomic_bool stop;
 	pthread_mutex_t rx_lock;
@@ -62,8 +65,8 @@ static void serve_output(struct cocon *c)
 		queue_disable_notify(ring);
 		while ((got = queue_pop(ring, &chain)) == 1) {
 			for (unsigned int i = 0; i < chain.out; i++)
-				sink_write(c->sink, iov[i].iov_base,
-					   iov[i].iov_len);
+				c->write(c->arg, iov[i].iov_base,
+					 iov[i].iov_len);
 			queue_push(ring, chain.head, 0);
 			if (queue_needs_signal(ring))
 				device_signal(&c->dev, TX);
@@ -225,7 +228,8 @@ static void halt(struct device *dev)
 	atomic_store(&c->stop, true);
 	/* thread_join() kicks, so nothing is lost if this fails. */
 	if (write(dev->queue[TX].doorbell, &one, sizeof(one)) < 0)
-		say("cocon0: cannot wake its thread: %s", strerror(errno));
+		say("cocon%u: cannot wake its thread: %s", dev->number,
+		    strerror(errno));
 	thread_join(&c->thread);
 }
 
@@ -267,34 +271,70 @@ void cocon_size(const struct cocon *c, unsigned int *columns,
 	*rows = c->config.rows;
 }
 
-int cocon_create(struct virtio_bus *bus, struct sink *sink,
-		 unsigned int columns, unsigned int rows, struct cocon **cocon)
+static struct cocon *make(unsigned int number,
+			  void (*write)(void *arg, const void *data, size_t len),
+			  void *arg)
 {
 	struct cocon *c = calloc(1, sizeof(*c));
-	int err;
 
 	if (!c) {
-		say("cocon0: out of memory");
-		return -ENOMEM;
+		say("cocon%u: out of memory", number);
+		return NULL;
 	}
-	c->sink = sink;
+	c->write = write;
+	c->arg = arg;
 	pthread_mutex_init(&c->rx_lock, NULL);
 	pthread_mutex_init(&c->tx_lock, NULL);
 	c->dev.ops = &cocon_ops;
+	c->dev.number = number;
 	c->dev.queues = QUEUES;
 	c->dev.queue[RX].max_size = QUEUE_SIZE;
 	c->dev.queue[TX].max_size = QUEUE_SIZE;
+	return c;
+}
+
+static int add(struct virtio_bus *bus, struct cocon *c)
+{
+	unsigned int number = c->dev.number;
+	char name[16];
+	int err = virtio_add(bus, &c->dev, &c->config, sizeof(c->config));
+
+	if (err)
+		return err;
+	snprintf(name, sizeof(name), "cocon%u", number);
+	err = thread_start(&c->thread, name, output_thread, c);
+	if (err)
+		say("%s: cannot start a thread: %s", name, strerror(-err));
+	return err;
+}
+
+static void write_sink(void *arg, const void *data, size_t len)
+{
+	sink_write(arg, data, len);
+}
+
+int cocon_create(struct virtio_bus *bus, struct sink *sink,
+		 unsigned int columns, unsigned int rows, struct cocon **cocon)
+{
+	struct cocon *c = make(0, write_sink, sink);
+
+	if (!c)
+		return -ENOMEM;
 	/* 0 x 0 means unknown to programs; somebody may attach later. */
 	c->dev.host_features = 1ULL << VIRTIO_CONSOLE_F_SIZE;
 	set_size(c, columns, rows);
-	err = virtio_add(bus, &c->dev, &c->config, sizeof(c->config));
-	if (err)
-		return err;
-	err = thread_start(&c->thread, "cocon0", output_thread, c);
-	if (err) {
-		say("cocon0: cannot start a thread: %s", strerror(-err));
-		return err;
-	}
 	*cocon = c;
-	return 0;
+	return add(bus, c);
+}
+
+int cocon_create_port(struct virtio_bus *bus, unsigned int number,
+		      void (*write)(void *arg, const void *data, size_t len),
+		      void *arg, struct cocon **cocon)
+{
+	struct cocon *c = make(number, write, arg);
+
+	if (!c)
+		return -ENOMEM;
+	*cocon = c;
+	return add(bus, c);
 }

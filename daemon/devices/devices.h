@@ -43,7 +43,15 @@ struct cocon;
 int cocon_create(struct virtio_bus *bus, struct sink *sink,
 		 unsigned int columns, unsigned int rows, struct cocon **cocon);
 
-/* The functions below are for the main thread. */
+/*
+ * A port without a size, hvc<number> of the guest. write: takes the guest's
+ * output, called by one thread at a time; it may wait.
+ */
+int cocon_create_port(struct virtio_bus *bus, unsigned int number,
+		      void (*write)(void *arg, const void *data, size_t len),
+		      void *arg, struct cocon **cocon);
+
+/* The functions below are for one thread: the main one, or the port's. */
 
 /* How many bytes cocon_input() takes now. */
 size_t cocon_room(struct cocon *cocon);
@@ -57,5 +65,17 @@ void cocon_serve_input(struct cocon *cocon);
 void cocon_size(const struct cocon *cocon, unsigned int *columns,
 		unsigned int *rows);
 void cocon_resize(struct cocon *cocon, unsigned int columns, unsigned int rows);
+
+/*
+ * ttys: a serial port joined with something of the host (backends/serial.h).
+ * Opened with privileges; stopped before the bus is destroyed, freed after.
+ * Complain.
+ */
+struct ttys;
+
+struct ttys *ttys_open(unsigned int number, const char *spec, const char *dir);
+int ttys_create(struct virtio_bus *bus, struct ttys *ttys, unsigned int hvc);
+void ttys_stop(struct ttys *ttys);
+void ttys_free(struct ttys *ttys);
 
 #endif /* COLINUX_DEVICES_H */

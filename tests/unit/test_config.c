@@ -103,8 +103,8 @@ static void kernel_parameters_are_passed_on(void **state)
 static void refused_keys(void **state)
 {
 	static const char * const keys[] = {
-		"eth100", "eth999", "ttys0", "scsi0", "audio0",
-		"video0", "exec0", "pci0", "setcobd", "color", "cursor",
+		"eth100", "eth999", "scsi0", "audio0",
+		"video0", "pci0", "setcobd", "color", "cursor",
 		"initramfs", "bootparams", "hda1", "sda2", "hdc",
 	};
 
