@@ -3,6 +3,8 @@
 # make run      build all and boot a Debian guest; CMD='...' runs that in it
 # make check    every test
 # make bench    measurements, see docs/bench.md
+# make install  what is built, into PREFIX (/usr), with DKMS for the driver;
+#               DESTDIR=DIR for packages; make uninstall takes it away again
 #
 # HOST=qemu (default where the module cannot be loaded) or HOST=local
 # KERNEL=6.1|6.12  the host's kernel in QEMU
@@ -13,7 +15,8 @@ RELEASE_6.1 = $(shell ls -d /usr/src/linux-headers-6.1.*-amd64 2>/dev/null | sor
 RELEASE_6.12 = $(shell ls -d /usr/src/linux-headers-6.12.*-amd64 2>/dev/null | sort -V | tail -n 1 | sed s,.*headers-,,)
 
 .PHONY: all run check bench deps driver driver-6.1 driver-6.12 driver-local \
-	driver-debug guest daemon image tools unit static clean
+	driver-debug guest daemon image tools unit static clean \
+	install uninstall
 
 all: driver guest daemon image tools
 
@@ -79,6 +82,10 @@ unit: deps
 
 bench: all
 	@bench/run
+
+# What was built, into this system or below DESTDIR.
+install uninstall:
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' tools/install $@
 
 clean:
 	rm -rf $(B)

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <string.h>
 
 #include "cli.h"
@@ -116,6 +117,16 @@ static int each_option(struct config *c, int argc, char **argv)
 	return 0;
 }
 
+/* The one that was installed with this program, if there is one. */
+static int default_kernel(struct config *c)
+{
+	char path[PATH_MAX];
+
+	if (!cli_find_file(path, sizeof(path), "lib/colinux/vmlinux"))
+		return 0;
+	return config_set_string(&c->kernel, path, "--kernel");
+}
+
 int cli_run_args(struct config *c, int argc, char **argv)
 {
 	int err = each_option(NULL, argc, argv);
@@ -135,6 +146,8 @@ int cli_run_args(struct config *c, int argc, char **argv)
 	err = each_option(c, argc, argv);
 	if (!err)
 		err = config_default_net(c);
+	if (!err && !c->kernel)
+		err = default_kernel(c);
 	if (err)
 		return err;
 	return config_check(c);

@@ -67,10 +67,16 @@ enum exit_code cli_logs(int argc, char **argv);
 
 /* --- the rest --------------------------------------------------------------- */
 
-/* commands.c: is the driver there, and ours? */
+/* check.c: can this host run guests? */
 enum exit_code cli_check(int argc, char **argv);
 
 /* commands.c: becomes the image maker; returns only if it cannot. */
 enum exit_code cli_image(int argc, char **argv);
+
+/*
+ * paths.c: a file or folder of ours below the PREFIX that this program is in,
+ * else below /usr. False: there is none.
+ */
+bool cli_find_file(char *path, size_t size, const char *name);
 
 #endif /* COLINUX_CLI_H */

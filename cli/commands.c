@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The small commands: check and image. */
+/* A small command: image. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -11,24 +11,7 @@
 #include "core/log.h"
 #include "os/os.h"
 
-#define LIBEXEC		"/usr/libexec/colinux"
 #define IMAGE_MAKER	"colinux-image"
-
-enum exit_code cli_check(int argc, char **argv)
-{
-	int driver;
-
-	if (argc > 1) {
-		say("check: %s: takes no arguments: see colinux --help", argv[1]);
-		return EXIT_USAGE;
-	}
-	if (os_driver_open(&driver))
-		return EXIT_STARTUP;
-	os_driver_close(driver);
-	printf("%s: ready, revision %d of the interface\n", OS_DRIVER_PATH,
-	       CO_ABI_REVISION);
-	return 0;
-}
 
 /* Does not return if dir has an image maker. */
 static void try_image(const char *dir, char **argv)
@@ -47,24 +30,16 @@ enum exit_code cli_image(int argc, char **argv)
 {
 	const char *dir = getenv("COLINUX_LIBEXEC");
 	char path[PATH_MAX];
-	char *slash;
-	ssize_t n;
 
 	(void)argc;
 	argv[0] = (char *)IMAGE_MAKER;
-	if (dir) {
+	if (dir)
 		try_image(dir, argv);
-	} else {
-		n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-		path[n > 0 ? n : 0] = '\0';
-		slash = strrchr(path, '/');
-		if (slash) {
-			*slash = '\0';
-			try_image(path, argv);
-		}
-		try_image(LIBEXEC, argv);
-	}
-	say("image: " IMAGE_MAKER " not found: install it in " LIBEXEC
-	    ", or set COLINUX_LIBEXEC");
+	else if (cli_find_file(path, sizeof(path), "libexec/colinux"))
+		try_image(path, argv);
+	/* In the tree: build/colinux and tools/colinux-image. */
+	if (!dir && cli_find_file(path, sizeof(path), "tools"))
+		try_image(path, argv);
+	say("image: " IMAGE_MAKER " not found: install it in /usr/libexec/colinux, or set COLINUX_LIBEXEC");
 	return EXIT_STARTUP;
 }

@@ -7,6 +7,7 @@
 static const char run_help[] =
 "Options (they win over FILE.conf):\n"
 "  --kernel FILE      the guest's kernel: a vmlinux made for colinux\n"
+"                     (default: the one installed with this program)\n"
 "  --mem SIZE         guest memory in MiB, or with a unit: 512M, 2G\n"
 "                     (default 512M; a multiple of 2 MiB, 64M to 256G)\n"
 "  --cobd FILE[,ro][,snapshot][,format=FORMAT]\n"
@@ -111,7 +112,7 @@ const struct command cli_commands[] = {
 	  false },
 	{ "request", "NAME JSON", "talk to a guest's control socket",
 	  request_help, cli_request, false },
-	{ "check", "", "is the driver there, and does it fit?", NULL,
+	{ "check", "[--json]", "can this host run guests, and why not?", NULL,
 	  cli_check, false },
 	{ "image", "COMMAND ...", "make, convert, resize disk images: --help", NULL,
 	  cli_image, true },

@@ -18,12 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "backends/listener.h"
 #include "backends/nbd.h"
 #include "core/log.h"
 #include "os/os.h"
@@ -33,59 +32,6 @@
 #define NOT_FOUND	127
 #define END_POLL_US	10000
 #define END_POLLS	1000		/* 10 s, then it is killed */
-
-/* --- the socket -------------------------------------------------------------- */
-
-static int connect_some(const struct sockaddr_un *name, int *sockets,
-			unsigned int count)
-{
-	for (unsigned int i = 0; i < count; i++) {
-		sockets[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (sockets[i] < 0 ||
-		    connect(sockets[i], (const struct sockaddr *)name,
-			    sizeof(*name)) < 0)
-			return -errno;
-	}
-	return 0;
-}
-
-static int bind_and_connect(int listener, const char *dir, int *sockets,
-			    unsigned int count)
-{
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	int err;
-
-	snprintf(name.sun_path, sizeof(name.sun_path), "%s/nbd", dir);
-	if (bind(listener, (struct sockaddr *)&name, sizeof(name)) < 0)
-		return -errno;
-	err = listen(listener, count) < 0 ? -errno : 0;
-	if (!err)
-		err = connect_some(&name, sockets, count);
-	unlink(name.sun_path);
-	return err;
-}
-
-/* A listening socket with `count` connections waiting in it, or -errno. */
-static int make_sockets(int *sockets, unsigned int count)
-{
-	char dir[] = "/tmp/colinux-XXXXXX";
-	int listener, err;
-
-	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (listener < 0)
-		return -errno;
-	if (!mkdtemp(dir)) {
-		err = -errno;
-		goto close;
-	}
-	err = bind_and_connect(listener, dir, sockets, count);
-	rmdir(dir);
-	if (!err)
-		return listener;
-close:
-	close(listener);
-	return err;
-}
 
 /* --- the process ------------------------------------------------------------- */
 
@@ -191,9 +137,7 @@ int blk_helper_start(const struct blk_image *image, const struct blk_spec *spec,
 {
 	int listener, err;
 
-	for (unsigned int i = 0; i < count; i++)
-		sockets[i] = -1;
-	listener = make_sockets(sockets, count);
+	listener = listener_make(sockets, count);
 	err = listener < 0 ? listener : 0;
 	if (err) {
 		say("%s: cannot make a socket for " PROGRAM ": %s", what,

@@ -182,9 +182,13 @@ int blk_nbd_connect(struct blk_image *image, const struct blk_spec *spec,
 
 /* --- our own server -------------------------------------------------------- */
 
-/* The last line that the helper said, without its name; "" if there is none. */
+/*
+ * The last line that the helper said, without its name and without the options
+ * that we gave it; "" if there is none.
+ */
 static void last_words(int errors, char *text, size_t size)
 {
+	static const char opening[] = "Failed to blk_new_open '";
 	ssize_t n = pread(errors, text, size - 1, 0);
 	char *line;
 
@@ -196,6 +200,9 @@ static void last_words(int errors, char *text, size_t size)
 		memmove(text, line + 1, strlen(line + 1) + 1);
 	if (!strncmp(text, "qemu-nbd: ", 10))
 		memmove(text, text + 10, strlen(text + 10) + 1);
+	line = strstr(text, "': ");
+	if (line && !strncmp(text, opening, sizeof(opening) - 1))
+		memmove(text, line + 3, strlen(line + 3) + 1);
 }
 
 static int handshake(struct blk_nbd *nbd, int *sockets, unsigned int count,

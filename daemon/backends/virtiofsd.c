@@ -20,15 +20,14 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <linux/close_range.h>
 
+#include "backends/listener.h"
 #include "backends/virtiofsd.h"
 #include "core/log.h"
 
@@ -186,60 +185,21 @@ static int find_program(struct start *s)
 	return -ENOENT;
 }
 
-/*
- * A listening socket to which we are connected already. It must have a name,
- * and for a moment it has one, where nobody else can reach it.
- */
-static int listen_in(const char *folder, int listener, int us)
-{
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	int err = 0;
-
-	snprintf(name.sun_path, sizeof(name.sun_path), "%s/s", folder);
-	if (bind(listener, (struct sockaddr *)&name, sizeof(name)) < 0)
-		return -errno;
-	if (listen(listener, 1) < 0 ||
-	    connect(us, (struct sockaddr *)&name, sizeof(name)) < 0)
-		err = -errno;
-	unlink(name.sun_path);
-	return err;
-}
-
-static int make_sockets(int *listener, int *us)
-{
-	char folder[] = "/tmp/colinux-XXXXXX";
-	int err;
-
-	*listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (*listener < 0)
-		return -errno;
-	*us = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (*us < 0 || !mkdtemp(folder)) {
-		err = -errno;
-		goto close;
-	}
-	err = listen_in(folder, *listener, *us);
-	rmdir(folder);
-	if (!err)
-		return 0;
-close:
-	if (*us >= 0)
-		close(*us);
-	close(*listener);
-	return err;
-}
-
 static int launch(struct virtiofsd *d, struct start *s)
 {
 	int pipes[2], err;
 
-	err = make_sockets(&s->listener, &d->socket);
-	if (err)
-		return err;
-	if (pipe2(pipes, O_CLOEXEC) < 0) {
+	s->listener = listener_make(&d->socket, 1);
+	err = s->listener < 0 ? s->listener : 0;
+	if (!err && pipe2(pipes, O_CLOEXEC) < 0) {
 		err = -errno;
-		close(d->socket);
-		goto close_listener;
+		close(s->listener);
+	}
+	if (err) {
+		if (d->socket >= 0)
+			close(d->socket);
+		d->socket = -1;
+		return err;
 	}
 	d->log = pipes[0];
 	fcntl(d->log, F_SETFL, O_NONBLOCK);
@@ -257,7 +217,6 @@ static int launch(struct virtiofsd *d, struct start *s)
 		setpgid(d->pid, d->pid);	/* whoever comes first */
 	}
 	close(pipes[1]);
-close_listener:
 	close(s->listener);
 	return err;
 }

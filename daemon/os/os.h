@@ -42,6 +42,22 @@ int os_driver_raise(int driver, uint32_t vcpu, uint32_t virq);
 
 int os_driver_stats(int driver, struct co_ioc_stats *stats);
 
+/* --- the host ------------------------------------------------------------- */
+
+enum os_check_verdict {
+	OS_OK,
+	OS_WARNING,		/* guests can run, something else cannot */
+	OS_PROBLEM,
+};
+
+/* todo: what would help, NULL for OS_OK. All are valid during the call. */
+typedef void os_check_report(void *arg, const char *name,
+			     enum os_check_verdict verdict, const char *text,
+			     const char *todo);
+
+/* Can it run guests? root: where its files are; "". */
+void os_check_host(const char *root, os_check_report *report, void *arg);
+
 /* --- privileges ----------------------------------------------------------- */
 
 /*

@@ -112,11 +112,7 @@ refused 'in use' resize fs.img 32M
 kill $lock
 
 # a root tarball of a distribution
-tar=$BUILD/cache/minbase.tar
-if [ ! -f "$tar" ]; then
-	mmdebstrap --quiet --variant=minbase --include=systemd-sysv,udev \
-		bookworm "$tar.new.tar" >&2 && mv "$tar.new.tar" "$tar"
-fi
+tar=$("$TESTS/tools/minbase-tar")
 check "import" "$tool" import "$tar" minbase.img --size 1G --hostname imported \
 	--root-password secret
 same "its label" "label colinux-root" "$("$tool" info minbase.img | sed -n 's/.*, //p')"

@@ -441,6 +441,7 @@ static void the_server_ends(void **state)
 	assert_said("cofs7: virtiofsd ended with status 9: request 11 is too much: the guest");
 	start_device();
 	ask(1, 0, true);
+	ring(1);
 	wait_used(1, 1);
 	assert_refused(1, 0, 0);
 }
