@@ -38,7 +38,6 @@
 #define BACKLOG_MAX	(4U << 20)
 #define TIMERS		4
 #define IDLE_MS		1000		/* what libslirp says if it is idle */
-#define QUIET_MS	30000		/* then all its timers have expired */
 #define MAX_COMPLAINTS	10
 
 struct timer {
@@ -65,9 +64,6 @@ struct nat {
 	struct waiting **last;
 	size_t backlog;			/* bytes */
 	bool filled;			/* prepare() asked slirp what it wants */
-	unsigned int listening;		/* sockets of forwarded ports */
-	unsigned int polled;		/* sockets that slirp waits for */
-	int64_t busy_ms;		/* when something last happened */
 	atomic_bool checked;		/* VIRTIO_NET_F_GUEST_CSUM */
 	unsigned int complaints;
 	struct poll_set *set;		/* while slirp calls back */
@@ -175,14 +171,9 @@ static const SlirpCb callbacks = {
 	.notify = notify,
 };
 
-static int64_t now_in_ms(void)
-{
-	return now_ns(NULL) / 1000000;
-}
-
 static void run_timers(struct nat *n)
 {
-	int64_t now_ms = now_in_ms();
+	int64_t now_ms = now_ns(NULL) / 1000000;
 
 	for (int i = 0; i < TIMERS; i++) {
 		struct timer *t = &n->timer[i];
@@ -196,7 +187,7 @@ static void run_timers(struct nat *n)
 
 static void limit_timeout(struct nat *n, struct poll_set *set)
 {
-	int64_t now_ms = now_in_ms();
+	int64_t now_ms = now_ns(NULL) / 1000000;
 
 	for (int i = 0; i < TIMERS; i++) {
 		const struct timer *t = &n->timer[i];
@@ -224,7 +215,6 @@ static int nat_send(struct net_backend *b, unsigned int pair,
 		memcpy(n->frame + len, iov[i].iov_base, iov[i].iov_len);
 		len += iov[i].iov_len;
 	}
-	n->busy_ms = now_in_ms();
 	slirp_input(n->slirp, n->frame, len);
 	return 0;
 }
@@ -266,7 +256,6 @@ static int add_poll(int fd, int events, void *opaque)
 		wanted |= POLLOUT;
 	if (events & SLIRP_POLL_PRI)
 		wanted |= POLLPRI;
-	n->polled++;
 	return poll_set_add(n->set, fd, wanted);
 }
 
@@ -278,8 +267,6 @@ static int get_events(int index, void *opaque)
 	if (index < 0 || index >= (int)n->set->count)
 		return 0;
 	r = n->set->fd[index].revents;
-	if (r)
-		n->busy_ms = now_in_ms();
 	if (r & POLLIN)
 		found |= SLIRP_POLL_IN;
 	if (r & POLLOUT)
@@ -291,18 +278,6 @@ static int get_events(int index, void *opaque)
 	if (r & POLLHUP)
 		found |= SLIRP_POLL_HUP;
 	return found;
-}
-
-/*
- * An idle guest shall cost nothing. libslirp wants to be called every second,
- * and twice as often for TCP's timers if it has any socket, a listening one
- * included: not if there are only those, and nothing has moved for a while.
- */
-static bool may_sleep(const struct nat *n, uint32_t timeout)
-{
-	return timeout >= IDLE_MS ||
-	       (n->polled <= n->listening &&
-		now_in_ms() - n->busy_ms > QUIET_MS);
 }
 
 static void nat_prepare(struct net_backend *b, unsigned int pair,
@@ -317,9 +292,9 @@ static void nat_prepare(struct net_backend *b, unsigned int pair,
 	n->filled = n->backlog < HIGH_WATER;
 	if (n->filled) {
 		n->set = set;
-		n->polled = 0;
 		slirp_pollfds_fill(n->slirp, &timeout, add_poll, n);
-		if (!may_sleep(n, timeout))
+		/* An idle guest shall cost nothing, not even once a second. */
+		if (timeout < IDLE_MS)
 			set->timeout_ms = timeout;
 	}
 	limit_timeout(n, set);
@@ -424,14 +399,11 @@ static int add_forward(struct nat *n, const struct net_forward *f,
 		err = listen6(n, f, host);
 	else
 		err = listen4(n, f, *host ? host : "127.0.0.1", number);
-	n->listening++;
 	/* Loopback is both of them; the host may have no IPv6. */
 	if (!err && !*host) {
 		host = "::1";
 		err = listen6(n, f, host);
-		if (!err)
-			n->listening++;
-		else if (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)
+		if (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)
 			err = 0;
 	}
 	if (!err)

@@ -80,11 +80,23 @@ static void resize(struct control *c, struct conn *conn,
  * with bytes here that it would have to have.
  */
 static void vsock(struct control *c, struct conn *conn,
-		  const struct request *r)
+		  const struct request *r, bool more)
 {
-	(void)c;
-	(void)r;
-	conn_refuse(conn, "the guest has no vsock device");
+	int err;
+
+	if (!c->m->covsock) {
+		conn_refuse(conn, "the guest has no vsock device");
+		return;
+	}
+	if (more || conn->out_len > 0) {
+		conn_refuse(conn, "nothing may be sent behind a vsock request before its answer");
+		return;
+	}
+	err = covsock_connect(c->m->covsock, conn->fd, r->port, COVSOCK_JSON);
+	if (err)
+		conn_refuse(conn, "too many connections to the guest");
+	else
+		conn->fd = -1;	/* the device's now */
 }
 
 /* --- all of them -------------------------------------------------------------- */
@@ -124,7 +136,7 @@ void control_request(struct control *c, struct conn *conn, const char *line,
 		resize(c, conn, &r);
 		break;
 	case REQUEST_VSOCK:
-		vsock(c, conn, &r);
+		vsock(c, conn, &r, conn->in_len > len + 1);
 		break;
 	}
 }

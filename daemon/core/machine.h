@@ -48,6 +48,7 @@ struct machine {
 	struct guest_mem mem;
 	struct virtio_bus bus;
 	struct cocon *cocon;
+	struct covsock *covsock;
 	bool terminal;		/* standard input is one, and raw */
 	struct control *control;	/* while the loop runs, or NULL */
 	struct timespec began;	/* CLOCK_BOOTTIME */

@@ -296,6 +296,17 @@ static int load(struct machine *m)
 
 /* --- devices -------------------------------------------------------------- */
 
+static int create_covsock(struct machine *m)
+{
+	char path[RUNDIR_PATH_MAX + 8];
+	int err = covsock_create(&m->bus, &m->covsock);
+
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "%s/vsock", m->rundir.path);
+	return covsock_listen(m->covsock, path);
+}
+
 static void destroy_devices(struct machine *m)
 {
 	stop_serials(m);
@@ -328,6 +339,8 @@ static int create_devices(struct machine *m)
 		err = corng_create(&m->bus);
 	if (!err)
 		err = create_serials(m);
+	if (!err)
+		err = create_covsock(m);
 	if (err)
 		destroy_devices(m);
 	return err;

@@ -78,4 +78,46 @@ int ttys_create(struct virtio_bus *bus, struct ttys *ttys, unsigned int hvc);
 void ttys_stop(struct ttys *ttys);
 void ttys_free(struct ttys *ttys);
 
+/*
+ * covsock: stream sockets between host and guest (AF_VSOCK there, the host is
+ * CID 2). The functions below may be called from any thread but not from its
+ * own. Complains only where it says so.
+ */
+struct covsock;
+
+#define COVSOCK_GUEST_CID	3
+
+/* How the host's program is told that it is connected, or why not. */
+enum covsock_reply {
+	COVSOCK_TEXT,		/* "OK\n" or "ERROR why\n" */
+	COVSOCK_JSON,		/* {"ok":true}, {"ok":false,"error":"why"} */
+	COVSOCK_SILENT,		/* by the end of its stream */
+};
+
+/* Complains. */
+int covsock_create(struct virtio_bus *bus, struct covsock **covsock);
+
+/*
+ * Listens on a Unix socket: who connects and says "CONNECT port\n" is
+ * connected to that port of the guest. Once. Complains.
+ */
+int covsock_listen(struct covsock *covsock, const char *path);
+
+/*
+ * Connects a stream socket to a port of the guest: takes over fd unless it
+ * fails (-EMFILE: too many), answers on it, and then what is read from it goes
+ * to the guest and back. What the other end has sent already goes to the guest.
+ */
+int covsock_connect(struct covsock *covsock, int fd, uint32_t port,
+		    enum covsock_reply reply);
+
+/*
+ * The guest may connect to this port of the host, and reaches the Unix socket
+ * at path. All other ports are closed to it. Before the guest runs.
+ */
+int covsock_offer(struct covsock *covsock, uint32_t port, const char *path);
+
+/* The guest's driver is there. */
+bool covsock_up(struct covsock *covsock);
+
 #endif /* COLINUX_DEVICES_H */

@@ -410,6 +410,24 @@ static void resizing(void **state)
 	close(fd);
 }
 
+/* The connection is the device's, which answers by itself. */
+static void streams_to_the_guest(void **state)
+{
+	static const char request[] = "{\"request\":\"vsock\",\"port\":5}\n";
+	int fd = client();
+
+	put(fd, request);
+	assert_line(fd, "no vsock device");
+	assert_int_equal(covsock_create(&m->bus, &m->covsock), 0);
+	put(fd, "{\"request\":\"vsock\",\"port\":5}\nx");
+	assert_line(fd, "behind a vsock request");
+	close(fd);
+	fd = client();
+	put(fd, request);
+	assert_line(fd, "\"ok\":false,\"error\":\"the guest is not up\"");
+	assert_closed(fd);
+}
+
 static void stuck_viewer(void **state)
 {
 	int events = client(), v = viewer("", "\"viewer\":1");
@@ -509,7 +527,7 @@ int main(void)
 		TEST(never_reads), TEST(events_pile_up), TEST(stop_and_kill),
 		TEST(the_end), TEST(two_viewers_one_writer),
 		TEST(input_behind_the_request), TEST(input_waits_for_room),
-		TEST(what_there_is), TEST(resizing), TEST(stuck_viewer),
+		TEST(what_there_is), TEST(resizing), TEST(streams_to_the_guest), TEST(stuck_viewer),
 		TEST(names_are_unique), TEST(names_are_made),
 		TEST(stale_directory), TEST(somebody_elses_directory),
 	};
