@@ -14,7 +14,7 @@ B := build
 RELEASE_6.1 = $(shell ls -d /usr/src/linux-headers-6.1.*-amd64 2>/dev/null | sort -V | tail -n 1 | sed s,.*headers-,,)
 RELEASE_6.12 = $(shell ls -d /usr/src/linux-headers-6.12.*-amd64 2>/dev/null | sort -V | tail -n 1 | sed s,.*headers-,,)
 
-.PHONY: all run check bench deps driver driver-6.1 driver-6.12 driver-local \
+.PHONY: all run check bench deps agent driver driver-6.1 driver-6.12 driver-local \
 	driver-debug guest daemon image tools unit static clean \
 	install uninstall
 
@@ -54,7 +54,12 @@ daemon: deps
 	@echo "daemon" >&2
 	@$(MAKE) -s -C daemon >&2
 
-image: deps
+# Runs in guests; static.
+agent: deps
+	@echo "agent" >&2
+	@$(MAKE) -s -C agent >&2
+
+image: agent
 	@echo "guest image" >&2
 	@tools/build-image
 

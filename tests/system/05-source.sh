@@ -9,7 +9,7 @@ for header in include/colinux/*.h; do
 done
 check "abi.h is for assembly, too" sh -c "echo '#include <colinux/abi.h>' |
 	gcc -D__ASSEMBLY__ -Iinclude -E -xassembler-with-cpp - > /dev/null"
-for header in $(find daemon cli -name '*.h'); do
+for header in $(find daemon cli agent -name '*.h'); do
 	check "$header compiles alone" sh -c "echo '#include \"$header\"' |
 		gcc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Iinclude \
 		-Idaemon -Icli -I. -fsyntax-only -xc -"
@@ -45,7 +45,7 @@ printf '// SPDX-License-Identifier: GPL-2.0\nint main(){\n  return(0);\n}\n' > "
 check "checkpatch works" [ "$(checkpatch "$LOGS/bad.c" | grep -c ERROR:)" -gt 0 ]
 # annotate.h is assembler, which checkpatch takes for C in headers.
 findings=$LOGS/checkpatch
-find driver include daemon cli guest/linux tests/tools tests/guest tests/unit \
+find driver include daemon cli agent guest/linux tests/tools tests/guest tests/unit \
 	tests/fuzz testbed \
 	-name '*.[chS]' ! -path 'driver/nt/*' ! -name annotate.h |
 	sort > "$LOGS/files"
