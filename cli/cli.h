@@ -79,4 +79,9 @@ enum exit_code cli_image(int argc, char **argv);
  */
 bool cli_find_file(char *path, size_t size, const char *name);
 
+/* exec.c: commands in a running guest; the command's status. */
+enum exit_code cli_exec(int argc, char **argv);
+enum exit_code cli_shell(int argc, char **argv);
+enum exit_code cli_gui(int argc, char **argv);
+
 #endif /* COLINUX_CLI_H */

@@ -93,6 +93,29 @@ static const char request_help[] =
 "  colinux request NAME '{\"request\": \"status\"}'\n"
 "docs/control.md describes the requests.\n";
 
+#define EXEC_OPTIONS \
+"Options:\n" \
+"  -u, --user USER    run it as USER of the guest (default: root)\n" \
+"  -w, --workdir DIR  in this directory (default: the user's home)\n" \
+"  -e, --env VAR[=VALUE]  with this variable, or with ours of this name\n" \
+"  -t, --tty          on a terminal of its own; --no-tty: not. Default: if\n" \
+"                     standard input and output are terminals\n" \
+"  --wait SECONDS     for a guest that is not up yet (default 30)\n" \
+"\n"
+
+static const char exec_help[] =
+EXEC_OPTIONS
+"The exit status is the command's, 128+N if signal N ended it, 127 if there is\n"
+"no such command, 126 if it cannot be run, 125 if colinux failed.\n";
+
+static const char shell_help[] =
+EXEC_OPTIONS
+"A login shell of the user. The exit status is the shell's, see colinux exec.\n";
+
+static const char gui_help[] =
+EXEC_OPTIONS
+"Like exec, and X programs of the guest show their windows on this DISPLAY.\n";
+
 const struct command cli_commands[] = {
 	{ "run", "[OPTION]... [FILE.conf]", "run a guest in this terminal",
 	  run_help, cli_run, false },
@@ -112,6 +135,12 @@ const struct command cli_commands[] = {
 	  false },
 	{ "request", "NAME JSON", "talk to a guest's control socket",
 	  request_help, cli_request, false },
+	{ "exec", "[OPTION]... NAME -- COMMAND...",
+	  "run a command in a running guest", exec_help, cli_exec, true },
+	{ "shell", "[OPTION]... NAME", "a shell in a running guest",
+	  shell_help, cli_shell, true },
+	{ "gui", "[OPTION]... NAME -- COMMAND...",
+	  "the same for a program with windows", gui_help, cli_gui, true },
 	{ "check", "[--json]", "can this host run guests, and why not?", NULL,
 	  cli_check, false },
 	{ "image", "COMMAND ...", "make, convert, resize disk images: --help", NULL,
