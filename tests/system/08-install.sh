@@ -9,8 +9,9 @@ same() {
 }
 dest=$LOGS/root
 rm -rf "$dest" "$LOGS"/dkms*
-mkdir -p "$dest/usr/bin" "$dest/etc"
+mkdir -p "$dest/usr/bin" "$dest/etc" "$dest/usr/local/share/man/man1"
 touch "$dest/usr/bin/other"
+(cd "$dest" && find . ! -name . | sort | paste -sd' ') > "$LOGS/before"
 
 # In another place than /usr: everything must find itself.
 check "install" make -s install DESTDIR="$dest" PREFIX=/usr/local
@@ -72,7 +73,7 @@ check "the module is for it" sh -c "modinfo -F vermagic '$module' | grep -q '^$r
 rm -rf "$LOGS/dkms" "$LOGS/dkms-modules"
 
 check "uninstall" make -s uninstall DESTDIR="$dest" PREFIX=/usr/local
-same "left after it" "./etc ./usr ./usr/bin ./usr/bin/other" \
+same "left after it" "$(cat "$LOGS/before")" \
 	"$(cd "$dest" && find . ! -name . | sort | paste -sd' ')"
 check "a second one is no error" make -s uninstall DESTDIR="$dest"
 make -s install DESTDIR="$dest" PREFIX=usr 2> "$LOGS/err" && status=0 || status=$?
