@@ -56,6 +56,10 @@ refuse 2 'empty' --kernel $elf --cobd /tmp/empty
 refuse 2 '/tmp' --kernel $elf --cobd /tmp
 dd if=/dev/zero of=/tmp/disk bs=1M count=4 2> /dev/null
 refuse 2 '/tmp/disk' --kernel $elf --cobd /tmp/disk --cobd /tmp/disk
+refuse 1 'not a format' --kernel $elf --cobd /tmp/disk,format=qcow3
+refuse 1 'exclude' --kernel $elf --cobd /tmp/disk,ro,snapshot
+refuse 2 'libnbd0' --kernel $elf --cobd /tmp/disk --snapshot
+refuse 2 'libnbd0' --kernel $elf --cobd nbd://localhost/x
 mkdir /tmp/ro
 mount -t tmpfs -o size=8M tmpfs /tmp/ro
 cp /tmp/disk /tmp/ro/disk
