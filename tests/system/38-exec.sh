@@ -359,8 +359,12 @@ check "no daemon: $(cat /tmp/err)" grep -q 'no guest of this name' /tmp/err
 
 # The guest is up but has no agent.
 boot n "systemd.mask=colinux-agent.service"
-colinux exec --wait 30 n -- true > /tmp/out 2> /tmp/err
-same "no agent: exit status" 125 $?
+for i in $(seq 40); do
+	colinux exec --wait 5 n -- true > /tmp/out 2> /tmp/err
+	status=$?
+	! grep -q 'nothing listens' /tmp/err || break
+done
+same "no agent: exit status" 125 $status
 same "no agent: lines" 1 "$(cat /tmp/out /tmp/err | wc -l)"
 check "no agent: $(cat /tmp/err)" grep -q 'nothing listens.*colinux-agent installed' /tmp/err
 kill -9 $n
