@@ -7,7 +7,7 @@ if (( CURRENT == 2 )); then
 	names=(${(f)"$(colinux --help 2> /dev/null |
 		sed -n 's/^  \([a-z][a-z]*\)\( .*\)*$/\1/p')"} --help --version)
 	compadd -a names
-elif [[ ${words[2]} == image && CURRENT == 3 ]]; then
+elif [[ ${words[2]} == image && $CURRENT == 3 ]]; then
 	compadd create convert resize import export info
 elif [[ $PREFIX == -* ]]; then
 	compadd -- $(colinux ${(Q)words[2]} --help 2> /dev/null |

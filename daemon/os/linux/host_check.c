@@ -111,9 +111,10 @@ static void tell(const struct host *h, const char *name,
 
 static void check_kernel(const struct host *h)
 {
-	int major = 0, minor = 0;
+	char *rest;
+	unsigned long major = strtoul(h->release, &rest, 10);
+	unsigned long minor = *rest ? strtoul(rest + 1, NULL, 10) : 0;
 
-	sscanf(h->release, "%d.%d", &major, &minor);
 	if (major < 6 || (major == 6 && minor < 1))
 		tell(h, "kernel", OS_PROBLEM, "use Linux 6.1 or newer",
 		     "Linux %s is too old", h->release);
