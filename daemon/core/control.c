@@ -48,7 +48,8 @@ void conn_put(struct conn *conn, const char *data, size_t len)
 
 void conn_put_json(struct conn *conn, json_t *json)
 {
-	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	const size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(12);
+	char *text = json ? json_dumps(json, flags) : NULL;
 
 	json_decref(json);
 	if (!text) {
