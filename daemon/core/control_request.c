@@ -2,9 +2,12 @@
 /* What clients of the control socket ask for, see control.h. */
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "core/control.h"
 #include "core/machine.h"
+
+#define STREAM_BUFFER	(256 << 10)
 
 static void say_ok(struct conn *conn)
 {
@@ -82,6 +85,7 @@ static void resize(struct control *c, struct conn *conn,
 static void vsock(struct control *c, struct conn *conn,
 		  const struct request *r, bool more)
 {
+	const int buffer = STREAM_BUFFER;
 	int err;
 
 	if (!c->m->covsock) {
@@ -92,6 +96,8 @@ static void vsock(struct control *c, struct conn *conn,
 		conn_refuse(conn, "nothing may be sent behind a vsock request before its answer");
 		return;
 	}
+	/* No short answers any more, but what programs say to each other. */
+	setsockopt(conn->fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	err = covsock_connect(c->m->covsock, conn->fd, r->port, COVSOCK_JSON);
 	if (err)
 		conn_refuse(conn, "too many connections to the guest");
