@@ -63,6 +63,8 @@ check "is the file system in it" cmp part.img p1.img
 check "from qcow2 to vdi, too" cmp part.img p1b.img
 check "a logical one" "$tool" convert --partition 5 mbr.img p5.img
 same "its size" $((8192 * 512)) "$(stat -c %s p5.img)"
+check "export of a partition" "$tool" export --partition 1 mbr.img inner.tar
+same "what is in it" ./ "$(tar -tf inner.tar | paste -sd' ')"
 refused 'has no partition 3' convert --partition 3 mbr.img x.img
 refused 'give its number' convert --partition one mbr.img x.img
 

@@ -366,6 +366,31 @@ static void snapshots_share_their_base(void **state)
 	close_disk();
 }
 
+/* Two queues have a connection each, to the same disk. */
+static void two_threads_see_the_same(void **state)
+{
+	struct blk_ring first, second;
+
+	open_disk((struct blk_spec){ .path = path, .snapshot = true,
+		.threads = 2 });
+	assert_int_equal(image.max_threads, 2);
+	assert_int_equal(blk_ring_init(&second, &image, ring.doorbell, SLOTS),
+			 0);
+	first = ring;
+	for (unsigned int i = 0; i < 20; i++) {
+		ring = i % 2 ? second : first;
+		use_disk(20);
+		if (i % 2)
+			second = ring;
+		else
+			first = ring;
+	}
+	assert_true(blk_ring_init(&ring, &image, ring.doorbell, SLOTS) < 0);
+	ring = first;
+	blk_ring_exit(&second);
+	close_disk();
+}
+
 /* --- servers --------------------------------------------------------------------- */
 
 static void a_dead_helper_gives_errors(void **state)
@@ -450,6 +475,7 @@ int main(void)
 		TEST(raw_stays_raw),
 		TEST(a_snapshot_is_thrown_away),
 		TEST(snapshots_share_their_base),
+		TEST(two_threads_see_the_same),
 		TEST(a_dead_helper_gives_errors),
 		TEST(a_silent_server_can_be_left),
 		TEST(the_doorbell_wakes),
