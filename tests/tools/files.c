@@ -73,8 +73,6 @@ static void attributes(void)
 
 	close(fd);
 	check("setxattr", setxattr("attr", "user.colour", "green", 5, 0) == 0);
-	check("setxattr, trusted",
-	      setxattr("attr", "trusted.size", "big", 3, 0) == 0);
 	check("getxattr",
 	      getxattr("attr", "user.colour", value, sizeof(value)) == 5 &&
 	      !memcmp(value, "green", 5));
