@@ -90,9 +90,9 @@ same "interfaces are not left behind" "br0 lo" "$(ls /sys/class/net | xargs)"
 
 # --- the guests --------------------------------------------------------------
 
-# wait_for TEXT FILE: up to three minutes
+# wait_for TEXT FILE: up to ten minutes; machines may be slow
 wait_for() {
-	for _ in $(seq 900); do
+	for _ in $(seq 3000); do
 		! grep -q "$1" "$2" 2> /dev/null || return 0
 		usleep 200000
 	done
@@ -210,7 +210,7 @@ cat /tmp/a.result /tmp/b.result
 cat /tmp/[ab].co >&2
 same "interfaces are gone with their guests" "br0 lo" "$(ls /sys/class/net | xargs)"
 END
-host net --kernel "${NET_KERNEL:-6.12}" --cpus 2 --timeout $((600 + 2 * ${NET_MIB:-128})) \
+host net --kernel "${NET_KERNEL:-6.12}" --cpus 2 --timeout $((1200 + 3 * ${NET_MIB:-128})) \
 	--add "$BUILD/tests/net" --add "$deb:/srv/hello.deb" \
 	--add "$LOGS/Packages:/srv/Packages" \
 	--disk "$BUILD/images/debian.img,snapshot" \
