@@ -242,6 +242,9 @@ static void create_failed(const struct machine *m, int err, uint64_t got)
 		say("memory: the host has only %" PRIu64 " of %" PRIu64
 		    " MiB in unfragmented pieces of 2 MiB: use a smaller --mem, or free host memory",
 		    got >> 20, want);
+	else if (err == -E2BIG)
+		say("memory: the host has only %" PRIu64 " of %" PRIu64
+		    " MiB: use a smaller --mem", got >> 20, want);
 	else
 		say("memory: the driver refuses %" PRIu64 " MiB: %s", want,
 		    strerror(-err));

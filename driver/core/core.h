@@ -27,12 +27,11 @@ struct co_vcpu {
 	struct co_os_waiter waiter;
 	struct co_os_timer timer;
 	u32 running;			/* [a] a thread is in co_vcpu_run */
-	u32 booted;			/* [m] */
 	u32 last_op;			/* [r] enum co_op of the last exit */
 	u64 entered_ns;			/* [a] entered the guest, 0: outside */
 	u64 runnable_ns;		/* [r] left the CPU while runnable */
-	u64 clock_ns, clock_tsc;	/* [r] the last look at page->clock */
-	bool clock_stable;		/* [r] it has CO_CLOCK_STABLE */
+	struct co_clock line;		/* [r] what page->clock was set to */
+	u64 clock_ns, clock_tsc;	/* [r] the last look at it */
 };
 
 struct co_virqfd {
@@ -44,8 +43,8 @@ struct co_virqfd {
 
 struct co_cvm {
 	struct co_os_mutex mutex;
-	u32 created;			/* [m] */
-	u32 booted;			/* [m] */
+	u32 created;			/* [m] written, [a] read */
+	u32 booted;			/* [m] written, [a] read */
 	u32 ended;			/* [a] a final reason was reported */
 	u32 vcpus;			/* [c] */
 	u64 mem_bytes;			/* [c] */
@@ -56,7 +55,9 @@ struct co_cvm {
 	u32 m2p_pages;			/* [c] */
 	struct co_page *m2p;		/* [c] */
 	struct co_page m2p_none;	/* [c] shared by untouched m2p pages */
-	u64 origin_ns;			/* [c] host time of guest time 0 */
+	u64 origin_ns;			/* [r] of vCPU 0: host time of guest
+					 * time 0 */
+	u64 wall_origin_ns;		/* [r] of vCPU 0: co_boot.wall_* */
 	struct co_vcpu *vcpu;		/* [c] */
 	struct co_arch_cvm *arch;	/* [c] */
 	void *doorbell[CO_MAX_DOORBELLS];	/* [m], [c] once booted */

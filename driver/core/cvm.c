@@ -56,6 +56,10 @@ static int cvm_create(struct co_cvm *cvm, struct co_ioc_create *args)
 	    args->mem_bytes < CO_MEM_MIN || args->mem_bytes > CO_MEM_MAX ||
 	    args->mem_bytes % CO_CHUNK_SIZE)
 		return -EINVAL;
+	if (args->mem_bytes > co_os_max_hpa()) {
+		args->got_bytes = co_os_max_hpa() & ~(CO_CHUNK_SIZE - 1);
+		return -E2BIG;
+	}
 	err = co_memory_create(cvm, args->mem_bytes, &args->got_bytes);
 	if (err)
 		return err;
@@ -74,7 +78,8 @@ static int cvm_create(struct co_cvm *cvm, struct co_ioc_create *args)
 	if (err)
 		goto teardown;
 	cvm->origin_ns = co_os_now_ns();
-	cvm->created = 1;
+	/* Whoever sees this, without the mutex, sees all of the above. */
+	co_store_release(&cvm->created, 1);
 	return 0;
 
 teardown:
@@ -104,8 +109,7 @@ static int cvm_boot(struct co_cvm *cvm, const struct co_ioc_boot *args)
 	err = co_arch_boot(cvm, args->entry_gva, args->boot_params_gpa, boot);
 	if (err)
 		return err;
-	cvm->vcpu[0].booted = 1;
-	cvm->booted = 1;
+	co_store_release(&cvm->booted, 1);	/* as above */
 	return 0;
 }
 
@@ -114,10 +118,10 @@ static int cvm_run(struct co_cvm *cvm, struct co_ioc_run *run)
 	struct co_vcpu *vcpu;
 	int err;
 
-	if (!READ_ONCE(cvm->booted) || run->vcpu >= cvm->vcpus ||
-	    !READ_ONCE(cvm->vcpu[run->vcpu].booted))
+	/* Only vCPU 0 has been given a place to start from. */
+	if (!co_load_acquire(&cvm->booted) || run->vcpu)
 		return -ENXIO;
-	vcpu = &cvm->vcpu[run->vcpu];
+	vcpu = &cvm->vcpu[0];
 	if (!co_atomic_claim(&vcpu->running))
 		return -EBUSY;
 	err = co_vcpu_run(vcpu, run);
@@ -127,11 +131,12 @@ static int cvm_run(struct co_cvm *cvm, struct co_ioc_run *run)
 
 static int cvm_raise(struct co_cvm *cvm, const struct co_ioc_virqfd *args)
 {
-	if (!READ_ONCE(cvm->booted))
+	if (!co_load_acquire(&cvm->booted))
 		return -ENXIO;
 	if (args->vcpu >= cvm->vcpus || args->virq >= CO_MAX_VIRQS)
 		return -EINVAL;
-	co_virq_raise(&cvm->vcpu[args->vcpu], args->virq);
+	co_virq_raise(&cvm->vcpu[co_index(args->vcpu, cvm->vcpus)],
+		      co_index(args->virq, CO_MAX_VIRQS));
 	return 0;
 }
 
@@ -143,9 +148,9 @@ static long cvm_setup(struct co_cvm *cvm, unsigned int cmd, void *data)
 	case CO_IOC_BOOT:
 		return cvm_boot(cvm, data);
 	case CO_IOC_DOORBELL:
-		return co_doorbell_set(cvm, data);
+		return cvm->created ? co_doorbell_set(cvm, data) : -ENXIO;
 	case CO_IOC_VIRQFD:
-		return co_virq_watch(cvm, data);
+		return cvm->created ? co_virq_watch(cvm, data) : -ENXIO;
 	}
 	return -ENOTTY;
 }

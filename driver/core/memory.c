@@ -140,7 +140,8 @@ void *co_memory_hva(struct co_cvm *cvm, u64 gpa, u64 bytes)
 
 	if (gpa >= cvm->mem_bytes || bytes > CO_CHUNK_SIZE - offset)
 		return NULL;
-	return (u8 *)cvm->chunk[gpa >> CO_CHUNK_SHIFT].hva + offset;
+	return (u8 *)cvm->chunk[co_index(gpa >> CO_CHUNK_SHIFT,
+					 cvm->chunks)].hva + offset;
 }
 
 u64 co_memory_hpa(struct co_cvm *cvm, u64 gpa)

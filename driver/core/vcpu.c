@@ -152,6 +152,14 @@ static enum next op_quick(struct co_vcpu *vcpu, u32 op, u64 arg)
 	return NEXT_ENTER;
 }
 
+/* CO_OP_TIMER knows no "keep": that asks for more than a year, as others. */
+static enum next op_idle(struct co_vcpu *vcpu, u64 ns)
+{
+	if (ns != CO_TIMER_KEEP)
+		co_os_timer_set(&vcpu->timer, ns);
+	return NEXT_IDLE;
+}
+
 static enum next operate(struct co_vcpu *vcpu, struct co_ioc_run *run)
 {
 	u32 op = READ_ONCE(vcpu->page->op);
@@ -166,7 +174,7 @@ static enum next operate(struct co_vcpu *vcpu, struct co_ioc_run *run)
 	case CO_OP_NOTIFY:
 		return op_quick(vcpu, op, arg);
 	case CO_OP_IDLE:
-		return NEXT_IDLE;
+		return op_idle(vcpu, arg);
 	case CO_OP_DEVICE:
 		return op_device(vcpu, run, arg);
 	case CO_OP_CONSOLE:

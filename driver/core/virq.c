@@ -46,19 +46,21 @@ static int virq_unwatch(struct co_cvm *cvm, struct co_vcpu *vcpu, u32 virq)
 
 int co_virq_watch(struct co_cvm *cvm, const struct co_ioc_virqfd *args)
 {
+	struct co_vcpu *vcpu;
 	struct co_virqfd *v;
 	int err;
 
 	if (args->vcpu >= cvm->vcpus || args->virq >= CO_MAX_VIRQS ||
 	    args->reserved)
 		return -EINVAL;
+	vcpu = &cvm->vcpu[co_index(args->vcpu, cvm->vcpus)];
 	if (args->fd < 0)
-		return virq_unwatch(cvm, &cvm->vcpu[args->vcpu], args->virq);
+		return virq_unwatch(cvm, vcpu, args->virq);
 	v = co_os_alloc(sizeof(*v));
 	if (!v)
 		return -ENOMEM;
-	v->vcpu = &cvm->vcpu[args->vcpu];
-	v->virq = args->virq;
+	v->vcpu = vcpu;
+	v->virq = co_index(args->virq, CO_MAX_VIRQS);
 	v->watch = co_os_event_watch(args->fd, virqfd_signalled, v, &err);
 	if (!v->watch) {
 		co_os_free(v);
@@ -86,7 +88,7 @@ void co_virq_unwatch_all(struct co_cvm *cvm)
  */
 int co_doorbell_set(struct co_cvm *cvm, const struct co_ioc_doorbell *args)
 {
-	void *event = NULL;
+	void *event = NULL, **slot;
 	int err;
 
 	if (args->doorbell >= CO_MAX_DOORBELLS)
@@ -98,18 +100,24 @@ int co_doorbell_set(struct co_cvm *cvm, const struct co_ioc_doorbell *args)
 		if (!event)
 			return err;
 	}
-	if (cvm->doorbell[args->doorbell])
-		co_os_event_put(cvm->doorbell[args->doorbell]);
-	cvm->doorbell[args->doorbell] = event;
+	slot = &cvm->doorbell[co_index(args->doorbell, CO_MAX_DOORBELLS)];
+	if (*slot)
+		co_os_event_put(*slot);
+	*slot = event;
 	return 0;
 }
 
 /* doorbell came from the guest. */
 int co_doorbell_ring(struct co_cvm *cvm, u64 doorbell)
 {
-	if (doorbell >= CO_MAX_DOORBELLS || !cvm->doorbell[doorbell])
+	void *event;
+
+	if (doorbell >= CO_MAX_DOORBELLS)
+		return -ENOENT;
+	event = cvm->doorbell[co_index(doorbell, CO_MAX_DOORBELLS)];
+	if (!event)
 		return -ENOENT;
 	co_count(cvm, notifies);
-	co_os_event_signal(cvm->doorbell[doorbell]);
+	co_os_event_signal(event);
 	return 0;
 }

@@ -3,7 +3,8 @@
  * The seam to the host's kernel: all that driver/core and driver/x86 may ask
  * of it. Each host (driver/linux, driver/nt, driver/sim) implements these 30
  * functions and brings co_os_types.h: fixed-width types, errno values,
- * memset/memcpy, snprintf, READ_ONCE/WRITE_ONCE, atomic helpers, and the
+ * memset/memcpy, snprintf, READ_ONCE/WRITE_ONCE, atomic helpers, co_index
+ * (an index that was checked, safe from speculation as well), and the
  * types struct co_os_mutex, struct co_os_waiter and struct co_os_timer.
  *
  * Context letters: [T] thread that may sleep, [F] between co_os_fpu_begin and

@@ -10,6 +10,7 @@
 #include <linux/atomic.h>
 #include <linux/mutex.h>
 #include <linux/hrtimer.h>
+#include <linux/nospec.h>
 #include <linux/wait.h>
 
 struct task_struct;
@@ -56,6 +57,20 @@ static inline void co_atomic_release(u32 *p)
 	/* All that the claimer did comes before; see co_atomic_claim. */
 	smp_store_release(p, 0);
 }
+
+/* Who sees the value sees what was stored before it. */
+static inline u32 co_load_acquire(const u32 *p)
+{
+	return smp_load_acquire(p);	/* see co_store_release */
+}
+
+static inline void co_store_release(u32 *p, u32 value)
+{
+	smp_store_release(p, value);	/* see co_load_acquire */
+}
+
+/* index, which has been checked, also where the CPU speculates past that. */
+#define co_index(index, size)	array_index_nospec(index, size)
 
 /* Stores in order for the guest, which reads them in the opposite one. */
 #define co_store_barrier()	smp_wmb()

@@ -10,6 +10,7 @@
  *	hits	"offset count" for each byte of the passage that an NMI or
  *		machine check hit
  *	tables	checksum of every CPU's GDT and IDT
+ *	distrust_tsc	Y: the clock says that the host does not trust its TSC
  */
 #include <linux/debugfs.h>
 #include <linux/delay.h>
@@ -183,12 +184,20 @@ static int tables_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(tables);
 
+static bool distrust_tsc;
+
+bool co_port_distrust_tsc(void)
+{
+	return READ_ONCE(distrust_tsc);
+}
+
 void co_debug_init(void)
 {
 	folder = debugfs_create_dir("colinux", NULL);
 	debugfs_create_file("storm", 0600, folder, NULL, &storm_fops);
 	debugfs_create_file("hits", 0400, folder, NULL, &hits_fops);
 	debugfs_create_file("tables", 0400, folder, NULL, &tables_fops);
+	debugfs_create_bool("distrust_tsc", 0600, folder, &distrust_tsc);
 }
 
 void co_debug_exit(void)

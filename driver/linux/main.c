@@ -77,7 +77,7 @@ static long co_ioctl_run(struct co_cvm *cvm, struct co_ioc_run __user *user)
 	ret = co_cvm_ioctl(cvm, CO_IOC_RUN, run);
 	/* Whatever ended it, this thread may exit before the next kick. */
 	if (!ret || ret == -EINTR || ret == -ESHUTDOWN)
-		co_port_detach(&cvm->vcpu[run->vcpu].waiter);
+		co_port_detach(&cvm->vcpu[co_index(run->vcpu, cvm->vcpus)].waiter);
 	if (ret)
 		goto free;
 	if (copy_to_user(user, run, offsetof(struct co_ioc_run, text) +
@@ -125,7 +125,7 @@ static int co_mmap(struct file *file, struct vm_area_struct *vma)
 	u64 end = ((u64)vma->vm_pgoff << PAGE_SHIFT) +
 		  (vma->vm_end - vma->vm_start);
 
-	if (!READ_ONCE(cvm->created))
+	if (!co_load_acquire(&cvm->created))
 		return -ENXIO;
 	if (!(vma->vm_flags & VM_SHARED) || end > cvm->mem_bytes)
 		return -EINVAL;

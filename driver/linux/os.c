@@ -56,6 +56,7 @@ void co_os_page_free(void *hva, unsigned int order)
 		put_page(virt_to_page(hva));
 	else
 		free_page((unsigned long)hva);
+	cond_resched();		/* of many */
 }
 
 u64 co_os_max_hpa(void)
@@ -183,10 +184,11 @@ void co_os_clock(struct co_os_clock *clock)
 	local_irq_save(flags);
 	clock->tsc = rdtsc_ordered();
 	clock->now_ns = ktime_get_ns();
-	clock->wall_ns = ktime_get_real_ns();
+	/* Of the same moment: the difference shows only real steps. */
+	clock->wall_ns = ktime_to_ns(ktime_mono_to_real(clock->now_ns));
 	local_irq_restore(flags);
 	clock->tsc_khz = tsc_khz;
-	clock->stable = !check_tsc_unstable();
+	clock->stable = !check_tsc_unstable() && !co_port_distrust_tsc();
 }
 
 /* --- the CPU --- */

@@ -12,7 +12,6 @@ struct co_file {
 	struct list_head list;		/* of the watchdog */
 };
 
-
 void co_port_detach(struct co_os_waiter *w);
 void co_port_os_init(void);
 void co_port_os_exit(void);
@@ -31,6 +30,8 @@ int co_watchdog_find_cpu(void);
 #ifdef CO_DEBUG
 void co_debug_init(void);
 void co_debug_exit(void);
+/* Tests say that the TSC cannot be trusted any more. */
+bool co_port_distrust_tsc(void);
 #else
 static inline void co_debug_init(void)
 {
@@ -38,6 +39,11 @@ static inline void co_debug_init(void)
 
 static inline void co_debug_exit(void)
 {
+}
+
+static inline bool co_port_distrust_tsc(void)
+{
+	return false;
 }
 #endif
 

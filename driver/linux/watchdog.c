@@ -99,7 +99,7 @@ static void look(struct timer_list *timer)
 
 	spin_lock_irqsave(&files_lock, flags);
 	list_for_each_entry(f, &files, list)
-		if (READ_ONCE(f->cvm->booted))
+		if (co_load_acquire(&f->cvm->booted))
 			look_at(f->cvm, co_os_now_ns());
 	spin_unlock_irqrestore(&files_lock, flags);
 	mod_timer(timer, jiffies + HZ);
@@ -113,7 +113,7 @@ int co_watchdog_find_cpu(void)
 
 	spin_lock_irqsave(&files_lock, flags);
 	list_for_each_entry(f, &files, list)
-		if (READ_ONCE(f->cvm->booted))
+		if (co_load_acquire(&f->cvm->booted))
 			cpu = vcpu_cpu(&f->cvm->vcpu[0]);
 	spin_unlock_irqrestore(&files_lock, flags);
 	return cpu;

@@ -70,6 +70,18 @@ static inline void co_atomic_release(u32 *p)
 	__atomic_store_n(p, 0, __ATOMIC_RELEASE);
 }
 
+static inline u32 co_load_acquire(const u32 *p)
+{
+	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+static inline void co_store_release(u32 *p, u32 value)
+{
+	__atomic_store_n(p, value, __ATOMIC_RELEASE);
+}
+
+#define co_index(index, size)	((size) > (index) ? (index) : 0)
+
 #define co_store_barrier()	__atomic_thread_fence(__ATOMIC_RELEASE)
 
 #endif /* CO_OS_TYPES_H */

@@ -245,8 +245,8 @@ u64 co_os_now_ns(void)
 void co_os_clock(struct co_os_clock *clock)
 {
 	clock->now_ns = co_os_now_ns();
-	clock->tsc = (u64)((__uint128_t)clock->now_ns * sim.tsc_khz /
-			   1000000);
+	clock->tsc = (u64)((__uint128_t)(clock->now_ns + sim.tsc_ahead_ns) *
+			   sim.tsc_khz / 1000000);
 	clock->wall_ns = sim.wall_ns + clock->now_ns;
 	clock->tsc_khz = sim.tsc_khz;
 	clock->stable = sim.tsc_stable;

@@ -42,6 +42,7 @@ struct sim {
 	u64 now_ns, step_ns;
 	u64 wall_ns;			/* at time 0 */
 	u32 tsc_khz;
+	s64 tsc_ahead_ns;		/* of now_ns: it went on in a sleep */
 	bool tsc_stable;
 	/* the host */
 	bool signal;			/* one is pending for every thread */

@@ -18,7 +18,7 @@
 #ifndef COLINUX_ABI_H
 #define COLINUX_ABI_H
 
-#define CO_ABI_REVISION		1
+#define CO_ABI_REVISION		2
 #define CO_ABI_MAGIC		0x34367875	/* "ux64" */
 
 /* --- memory -------------------------------------------------------------- */
@@ -112,7 +112,10 @@ struct co_elf_note {
  * [D] Guest time as a line through the TSC, layout of Linux' pvclock: in ns,
  * system_time + (((tsc - tsc_timestamp) shifted by tsc_shift) * mul >> 32).
  * version is odd while the driver writes. CO_CLOCK_STABLE: the line is the
- * same on all vCPUs and never moves. Guest time 0 is the CVM's creation.
+ * same on all vCPUs and the driver means never to move it. If the version
+ * changes all the same the TSC was not what it seemed to be: what relied on
+ * the bare TSC must use the line from then on. Guest time 0 is the CVM's
+ * creation.
  */
 struct co_clock {
 	__u32 version;
@@ -137,7 +140,9 @@ struct co_clock {
 enum co_op {
 	CO_OP_NONE	= 0,	/* only let the host run what it has to */
 	CO_OP_FORWARD	= 1,	/* arg0: interrupt vector (32..255) for the host */
-	CO_OP_IDLE	= 2,	/* sleep until a virq is pending */
+	CO_OP_IDLE	= 2,	/* arg0: as for TIMER, or CO_TIMER_KEEP: leave
+				 * the timer as it is. Set it, then sleep
+				 * until a virq is pending */
 	CO_OP_TIMER	= 3,	/* arg0: ns from now, CO_TIMER_OFF: cancel */
 	CO_OP_NOTIFY	= 4,	/* arg0: doorbell = device * CO_MAX_QUEUES + queue */
 	CO_OP_DEVICE	= 5,	/* arg0: device; its status or a queue changed;
@@ -149,13 +154,14 @@ enum co_op {
 	CO_OP_MAX	= 9,
 };
 #define CO_TIMER_OFF		(~0ULL)
+#define CO_TIMER_KEEP		(~0ULL - 1)
 #define CO_TEXT_MAX		1024
 
 /* virqs of a vCPU; devices use CO_VIRQ_DEVICE and up. */
 #define CO_VIRQ_TIMER		0	/* the one-shot timer fired */
 #define CO_VIRQ_RESCHEDULE	1	/* reserved for SMP */
 #define CO_VIRQ_CALL		2	/* reserved for SMP */
-#define CO_VIRQ_CONTROL		3	/* look at co_boot.control */
+#define CO_VIRQ_CONTROL		3	/* look at co_boot's control and wall_* */
 #define CO_VIRQ_DEVICE		16
 
 /*
@@ -199,8 +205,10 @@ struct co_boot {
 	__u32 tsc_khz;		/* [D] */
 	__u64 features;		/* [D] CO_FEATURE_* */
 	/*
-	 * Wall clock: CLOCK_REALTIME of the host at guest time 0. wall_version
-	 * is odd while the driver writes. [D]
+	 * Wall clock: CLOCK_REALTIME of the host at guest time 0, as the host
+	 * sees it now: it changes when the host's clock is set, or when the
+	 * host slept; CO_VIRQ_CONTROL follows. wall_version is odd while the
+	 * driver writes. [D]
 	 */
 	__u32 wall_version;
 	__u32 wall_nsec;

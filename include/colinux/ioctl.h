@@ -18,14 +18,18 @@
  * CO_IOC_CREATE: allocate guest memory and vCPUs. Once.
  *   EINVAL  a size or count out of range, EBUSY created already,
  *   EPROTO  revision is not the driver's (revision is set to that),
- *   ENOMEM  got_bytes tells how much 2 MiB-contiguous memory could be had.
+ *   E2BIG   more than the host's memory, which got_bytes tells,
+ *   ENOMEM  got_bytes tells how much 2 MiB-contiguous memory could be had,
+ *   ERANGE  the host has memory where there was none when it was looked for,
+ *   EEXIST  an address of the host collides with the guest's area.
+ * After a failure nothing is left and it may be tried again.
  */
 struct co_ioc_create {
 	__u32 revision;		/* in/out: CO_ABI_REVISION */
 	__u32 vcpus;		/* in: 1..CO_MAX_VCPUS */
 	__u64 mem_bytes;	/* in: multiple of CO_CHUNK_SIZE,
 				 * CO_MEM_MIN..CO_MEM_MAX */
-	__u64 got_bytes;	/* out, also on ENOMEM */
+	__u64 got_bytes;	/* out, also on ENOMEM and E2BIG */
 };
 
 /*
@@ -67,7 +71,9 @@ struct co_ioc_run {
 /*
  * CO_IOC_DOORBELL: signal an eventfd at each CO_OP_NOTIFY of this doorbell.
  * CO_IOC_VIRQFD: raise a virq of a vCPU each time the eventfd is signalled.
- * fd = -1 removes. EINVAL: index out of range. EBADF: not an eventfd.
+ * fd = -1 removes. EINVAL: index out of range. EBADF: not an eventfd. ENXIO:
+ * not created. DOORBELL: EBUSY: booted already, they are fixed then. VIRQFD:
+ * ENOENT: there is none to remove.
  */
 struct co_ioc_doorbell {
 	__u32 doorbell;		/* in: < CO_MAX_DOORBELLS */
@@ -104,7 +110,10 @@ struct co_ioc_stats {
 #define CO_IOC_DOORBELL	_IOW(0xC0, 0x14, struct co_ioc_doorbell)
 #define CO_IOC_VIRQFD	_IOW(0xC0, 0x15, struct co_ioc_virqfd)
 #define CO_IOC_STATS	_IOR(0xC0, 0x16, struct co_ioc_stats)
-/* CO_IOC_RAISE: raise a virq now; fd is not used. EINVAL: out of range. */
+/*
+ * CO_IOC_RAISE: raise a virq now; fd is not used. EINVAL: out of range. ENXIO:
+ * not booted.
+ */
 #define CO_IOC_RAISE	_IOW(0xC0, 0x17, struct co_ioc_virqfd)
 
 CO_ASSERT_SIZE(co_ioc_create, 24);

@@ -42,6 +42,10 @@ static enum co_arch_exit enter(struct co_vcpu *vcpu,
 		co_virq_raise(vcpu, take8(&g->in));
 	if (what & 8)
 		sim.now_ns += take32(&g->in);
+	if (what & 0x10)		/* the host's clock is set */
+		sim.wall_ns += ((u64)take32(&g->in) << 12) - (1ULL << 43);
+	if (what & 0x20)
+		sim.tsc_stable = !sim.tsc_stable;
 	if ((what & 0xf0) == 0xf0) {
 		take(&g->in, fault, sizeof(*fault));
 		return what & 1 ? CO_ARCH_FAULT : CO_ARCH_NMI;

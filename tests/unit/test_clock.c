@@ -212,6 +212,154 @@ static void a_spoilt_version_ends_even(void **state)
 	co_cvm_destroy(cvm);
 }
 
+/* --- steps of the host's clocks ------------------------------------------------ */
+
+#define HOUR_NS		3600000000000LL
+#define CONTROL		(1 << CO_VIRQ_CONTROL)
+
+static struct co_boot *boot_of(struct co_cvm *cvm)
+{
+	return co_memory_hva(cvm, CO_BOOT_GPA, sizeof(struct co_boot));
+}
+
+static u64 wall_of(struct co_cvm *cvm)
+{
+	struct co_boot *boot = boot_of(cvm);
+
+	assert_int_equal(boot->wall_version & 1, 0);
+	assert_true(boot->wall_nsec < 1000000000);
+	return (u64)boot->wall_sec * 1000000000 + boot->wall_nsec;
+}
+
+/* The guest is entered after some time; what was told it then. */
+static u64 told(struct co_cvm *cvm, u64 after_ns)
+{
+	static struct co_clock seen;
+	struct co_ioc_run run;
+
+	sim.guest = sleeps;
+	sim.guest_arg = &seen;
+	sim_advance(after_ns);
+	assert_int_equal(cvm_run(cvm, 0, &run), 0);
+	return guest_take(&cvm->vcpu[0], 0);
+}
+
+static u64 guest_time(struct co_cvm *cvm)
+{
+	struct co_os_clock now;
+
+	co_os_clock(&now);
+	return guest_ns(&cvm->vcpu[0].page->clock, now.tsc);
+}
+
+static void check_wall_step(struct co_cvm *cvm, s64 step)
+{
+	u64 before = wall_of(cvm);
+	u32 version = boot_of(cvm)->wall_version;
+
+	sim.wall_ns += (u64)step;
+	assert_true(told(cvm, 1100000000) == CONTROL);
+	assert_true(wall_of(cvm) - before == (u64)step);
+	assert_true(boot_of(cvm)->wall_version != version);
+	assert_true(told(cvm, 1100000000) == 0);	/* once */
+}
+
+static void steps_of_the_wall_clock_are_told(void **state)
+{
+	struct co_cvm *cvm;
+	int stable;
+
+	for (stable = 0; stable <= 1; stable++) {
+		sim.tsc_stable = stable;
+		cvm = cvm_ready();
+		assert_true(told(cvm, 1100000000) == 0);
+		check_wall_step(cvm, HOUR_NS);
+		check_wall_step(cvm, -2 * HOUR_NS);
+		check_wall_step(cvm, 1000001);
+		check_wall_step(cvm, -1000001);
+		co_cvm_destroy(cvm);
+	}
+}
+
+static void a_steady_wall_clock_is_left_alone(void **state)
+{
+	struct co_cvm *cvm = cvm_ready();
+	struct co_boot before = *boot_of(cvm);
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		sim.wall_ns += i & 1 ? 900000 : -900000;
+		assert_true(told(cvm, 1100000000) == 0);
+	}
+	assert_memory_equal(boot_of(cvm), &before, sizeof(before));
+	co_cvm_destroy(cvm);
+}
+
+/* The guest's to spoil, too. */
+static void a_spoilt_wall_version_ends_even(void **state)
+{
+	struct co_cvm *cvm = cvm_ready();
+
+	boot_of(cvm)->wall_version = 0xffffffff;
+	boot_of(cvm)->wall_sec = 0;
+	sim.wall_ns += HOUR_NS;
+	assert_true(told(cvm, 1100000000) == CONTROL);
+	assert_int_equal(boot_of(cvm)->wall_version, 0);
+	assert_true(boot_of(cvm)->wall_sec > 1000000000);
+	co_cvm_destroy(cvm);
+}
+
+/* The TSC went on, and with it the guest's clock, which must not go back. */
+static void a_sleep_with_the_tsc_going_on(void **state)
+{
+	struct co_cvm *cvm = cvm_ready();
+	u64 wall = wall_of(cvm), before;
+
+	sim.step_ns = 0;
+	sim.tsc_ahead_ns = HOUR_NS;
+	sim.wall_ns += HOUR_NS;
+	before = guest_time(cvm);
+	assert_true(before > HOUR_NS - 10000);
+	assert_true(told(cvm, 1100000000) == CONTROL);	/* the line moved */
+	assert_in_range(guest_time(cvm) - before, 1099999990, 1100000010);
+	/* What the guest computes of it is right as it was. */
+	assert_true(wall_of(cvm) + 10000 - wall < 20000);
+	assert_int_equal(cvm->vcpu[0].page->clock.flags, CO_CLOCK_STABLE);
+	assert_true(told(cvm, 1100000000) == 0);
+	co_cvm_destroy(cvm);
+}
+
+/* It started from 0: the guest's clock stands where it was, the wall's is on. */
+static void a_sleep_that_resets_the_tsc(void **state)
+{
+	struct co_cvm *cvm = cvm_ready();
+	u64 wall = wall_of(cvm), before;
+
+	sim.step_ns = 0;
+	sim_advance(7000000000);
+	assert_true(told(cvm, 0) == 0);
+	before = guest_time(cvm);
+	sim.tsc_ahead_ns = -(s64)sim.now_ns;
+	sim.wall_ns += HOUR_NS;
+	assert_true(told(cvm, 1100000000) == CONTROL);
+	assert_in_range(guest_time(cvm) - before, 1099990000, 1100010000);
+	assert_true(wall_of(cvm) - wall == HOUR_NS);
+	co_cvm_destroy(cvm);
+}
+
+static void a_tsc_that_loses_its_trust_is_told_once(void **state)
+{
+	struct co_cvm *cvm = cvm_ready();
+	u32 version = cvm->vcpu[0].page->clock.version;
+
+	sim.tsc_stable = false;
+	assert_true(told(cvm, 1100000000) == CONTROL);
+	assert_int_equal(cvm->vcpu[0].page->clock.flags, 0);
+	assert_true(cvm->vcpu[0].page->clock.version != version);
+	assert_true(told(cvm, 1100000000) == 0);
+	co_cvm_destroy(cvm);
+}
+
 static enum co_arch_exit resched_once(struct co_vcpu *vcpu,
 				      struct co_arch_fault *fault, void *arg)
 {
@@ -254,6 +402,12 @@ int main(void)
 		TEST(a_stable_line_never_moves),
 		TEST(an_unstable_line_is_drawn_anew),
 		TEST(a_spoilt_version_ends_even),
+		TEST(steps_of_the_wall_clock_are_told),
+		TEST(a_steady_wall_clock_is_left_alone),
+		TEST(a_spoilt_wall_version_ends_even),
+		TEST(a_sleep_with_the_tsc_going_on),
+		TEST(a_sleep_that_resets_the_tsc),
+		TEST(a_tsc_that_loses_its_trust_is_told_once),
 		TEST(steal_is_what_others_ran),
 	};
 

@@ -90,6 +90,40 @@ static void create_short_of_memory_says_how_much(void **state)
 	co_cvm_destroy(cvm);
 }
 
+/* Without trying: that would take the host's last page first. */
+static void create_more_than_the_host_has_is_e2big(void **state)
+{
+	struct co_ioc_create args = {
+		.revision = CO_ABI_REVISION, .vcpus = 1,
+		.mem_bytes = SIM_HOST_BYTES + CO_CHUNK_SIZE,
+	};
+	struct co_cvm *cvm = co_cvm_new();
+
+	(void)state;
+	sim.allocations = 0;
+	assert_int_equal(co_cvm_ioctl(cvm, CO_IOC_CREATE, &args), -E2BIG);
+	assert_true(args.got_bytes == SIM_HOST_BYTES);
+	assert_int_equal(sim.allocations, 0);
+	assert_int_equal(cvm_create(cvm, 1, CO_MEM_MIN), 0);
+	co_cvm_destroy(cvm);
+}
+
+/* Nothing may be set that a failed CREATE would have to take away. */
+static void events_before_create_are_enxio(void **state)
+{
+	struct co_cvm *cvm = co_cvm_new();
+	int fd = sim_event();
+
+	(void)state;
+	assert_int_equal(cvm_doorbell(cvm, 0, fd), -ENXIO);
+	assert_int_equal(cvm_doorbell(cvm, 0, -1), -ENXIO);
+	assert_int_equal(cvm_virqfd(cvm, 0, 16, fd), -ENXIO);
+	assert_int_equal(cvm_virqfd(cvm, 0, 16, -1), -ENXIO);
+	assert_int_equal(sim.events + sim.watches, 0);
+	co_cvm_destroy(cvm);
+	sim_event_close(fd);
+}
+
 /* Create a CVM with the nth allocation (and all after it) failing. */
 static long create_failing(unsigned long nth, bool all, unsigned long *used)
 {
@@ -338,9 +372,9 @@ static void destroy_in_every_state(void **state)
 		struct co_cvm *cvm = co_cvm_new();
 
 		if (stage >= 1)
-			assert_int_equal(cvm_doorbell(cvm, 3, fd), 0);
-		if (stage >= 2)
 			assert_int_equal(cvm_create(cvm, 2, CO_MEM_MIN), 0);
+		if (stage >= 2)
+			assert_int_equal(cvm_doorbell(cvm, 3, fd), 0);
 		if (stage >= 3)
 			assert_int_equal(cvm_virqfd(cvm, 1, 20, fd), 0);
 		if (stage >= 4)
@@ -366,6 +400,8 @@ int main(void)
 		TEST(create_bad_sizes_are_einval),
 		TEST(create_twice_is_ebusy),
 		TEST(create_short_of_memory_says_how_much),
+		TEST(create_more_than_the_host_has_is_e2big),
+		TEST(events_before_create_are_enxio),
 		TEST(create_survives_each_failed_allocation),
 		TEST(no_memory_for_a_cvm),
 		TEST(tables_are_inverse),

@@ -93,8 +93,10 @@ noinstr void colinux_safe_halt(void)
 	unsigned int cpu = raw_smp_processor_id();
 	struct co_vcpu_page *page = colinux_vcpu_page(cpu);
 
+	colinux_timer_enter_halt();
 	if (!colinux_virqs_pending(page)) {
 		page->op = CO_OP_IDLE;
+		page->arg[0] = colinux_timer_for_idle();
 		switch_to_host(cpu);
 	}
 	if (colinux_virqs_pending(page))
@@ -110,5 +112,5 @@ noinstr void colinux_halt(void)
 
 	if (native_irqs_disabled_flags(native_save_fl()))
 		colinux_call_text(CO_OP_PANIC, reason, sizeof(reason) - 1);
-	colinux_call(CO_OP_IDLE, 0);
+	colinux_call(CO_OP_IDLE, CO_TIMER_KEEP);
 }

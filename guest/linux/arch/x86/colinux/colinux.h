@@ -32,6 +32,19 @@ static __always_inline bool colinux_virqs_pending(struct co_vcpu_page *page)
 	return any;
 }
 
+/* Guest time in ns: the line through the TSC, monotonic. */
+static __always_inline u64 colinux_clock_read(void)
+{
+	struct pvclock_vcpu_time_info *clock;
+	u64 ns;
+
+	preempt_disable_notrace();
+	clock = (void *)&colinux_vcpu_page(raw_smp_processor_id())->clock;
+	ns = pvclock_clocksource_read_nowd(clock);
+	preempt_enable_notrace();
+	return ns;
+}
+
 s64 colinux_call_text(u32 op, const char *text, unsigned int len);
 void colinux_safe_halt(void);
 void colinux_halt(void);
@@ -44,6 +57,10 @@ void colinux_irq_init(void);
 void colinux_clock_init(void);
 void colinux_timer_init(void);
 void colinux_clock_check(void);
+void colinux_wall_check(void);
+void colinux_timer_enter_halt(void);
+u64 colinux_timer_for_idle(void);
+void colinux_timer_flush(void);
 
 extern const char colinux_stubs[];
 #define COLINUX_STUB_SIZE	8

@@ -47,6 +47,7 @@ DEFINE_IDTENTRY_IRQ(colinux_interrupt)
 
 	if (vector != COLINUX_VECTOR)
 		colinux_call(CO_OP_FORWARD, vector);
+	colinux_timer_flush();	/* not before the vector is forwarded */
 	take_virqs();
 	set_irq_regs(old_regs);
 }
@@ -143,6 +144,8 @@ static irqreturn_t control_interrupt(int irq, void *cookie)
 {
 	if (READ_ONCE(colinux_boot->control) == CO_CONTROL_POWEROFF)
 		orderly_poweroff(false);
+	colinux_clock_check();
+	colinux_wall_check();
 	return IRQ_HANDLED;
 }
 

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Time: the driver publishes a line through the TSC in the vCPU's page
- * (layout of pvclock), and sets one-shot timers on request.
+ * Clocks. The driver publishes a line through the TSC in the vCPU's page
+ * (layout of pvclock), guest time, and the host's wall clock at guest time 0.
+ *
+ * Where the line is never to move, the bare TSC is the clock source, as on the
+ * host: nothing is read but the TSC. If the line moves all the same (the TSC
+ * was reset while the host slept, or the host does not trust it any more) the
+ * line takes over, which is the clock source elsewhere anyhow.
  */
-#include <linux/clockchips.h>
 #include <linux/clocksource.h>
-#include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/init.h>
-#include <linux/interrupt.h>
-#include <linux/irq.h>
+#include <linux/spinlock.h>
 #include <linux/static_call.h>
+#include <linux/timekeeping.h>
 #include <linux/timex.h>
+#include <linux/workqueue.h>
 
 #include <asm/cpufeature.h>
 #include <asm/paravirt.h>
@@ -23,6 +27,18 @@
 
 static u64 sched_clock_start __ro_after_init;
 
+static struct pvclock_vcpu_time_info *clock_of(unsigned int cpu)
+{
+	return (struct pvclock_vcpu_time_info *)&colinux_vcpu_page(cpu)->clock;
+}
+
+static noinstr u64 colinux_sched_clock(void)
+{
+	return colinux_clock_read() - sched_clock_start;
+}
+
+/* --- clock sources --------------------------------------------------------- */
+
 /*
  * What user space sees: the vDSO wants the clock at the start of a page, and
  * the page of a vCPU has other things in it. Copied when the line moved.
@@ -32,58 +48,75 @@ static union {
 	u8 page[PAGE_SIZE];
 } vdso_clock __aligned(PAGE_SIZE);
 
-static __always_inline struct pvclock_vcpu_time_info *clock_of(unsigned int cpu)
+static u64 line_read(struct clocksource *cs)
 {
-	return (struct pvclock_vcpu_time_info *)&colinux_vcpu_page(cpu)->clock;
+	return colinux_clock_read();
 }
 
-static __always_inline u64 clock_read(void)
-{
-	u64 ns;
-
-	preempt_disable_notrace();
-	ns = pvclock_clocksource_read_nowd(clock_of(raw_smp_processor_id()));
-	preempt_enable_notrace();
-	return ns;
-}
-
-static u64 clocksource_read(struct clocksource *cs)
-{
-	return clock_read();
-}
-
-static noinstr u64 colinux_sched_clock(void)
-{
-	return clock_read() - sched_clock_start;
-}
-
-static int clocksource_enable(struct clocksource *cs)
+static int line_enable(struct clocksource *cs)
 {
 	vclocks_set_used(VDSO_CLOCKMODE_PVCLOCK);
 	return 0;
 }
 
-static struct clocksource colinux_clocksource = {
+static struct clocksource line_clocksource = {
 	.name		= "colinux",
-	.read		= clocksource_read,
+	.read		= line_read,
 	.rating		= 400,
 	.mask		= CLOCKSOURCE_MASK(64),
 	.flags		= CLOCK_SOURCE_IS_CONTINUOUS,
 	.vdso_clock_mode = VDSO_CLOCKMODE_PVCLOCK,
-	.enable		= clocksource_enable,
+	.enable		= line_enable,
 };
 
-/* Publish the line of vCPU 0 for the vDSO if it has moved. */
-void colinux_clock_check(void)
+static u64 tsc_read(struct clocksource *cs)
+{
+	return rdtsc_ordered();
+}
+
+static int tsc_enable(struct clocksource *cs)
+{
+	vclocks_set_used(VDSO_CLOCKMODE_TSC);
+	return 0;
+}
+
+static struct clocksource tsc_clocksource = {
+	.name		= "colinux-tsc",
+	.read		= tsc_read,
+	.rating		= 450,
+	.mask		= CLOCKSOURCE_MASK(64),
+	.flags		= CLOCK_SOURCE_IS_CONTINUOUS,
+	.vdso_clock_mode = VDSO_CLOCKMODE_TSC,
+	.enable		= tsc_enable,
+};
+
+static bool tsc_trusted;	/* tsc_clocksource may be in use */
+
+/*
+ * The line has moved: no clock source that is the bare TSC is good any more.
+ * Linux turns to the next one soon, in a thread.
+ */
+static void distrust_tsc(void)
+{
+	tsc_trusted = false;
+	clocksource_mark_unstable(&tsc_clocksource);
+	mark_tsc_unstable("the host does not trust it");
+}
+
+/* Until then its time may stand still. */
+static bool leaving_tsc(void)
+{
+	return (tsc_clocksource.flags & CLOCK_SOURCE_UNSTABLE) &&
+	       READ_ONCE(tsc_clocksource.rating);
+}
+
+/* Publish the line of vCPU 0 for the vDSO. */
+static void publish_line(void)
 {
 	struct pvclock_vcpu_time_info *to = &vdso_clock.info.pvti;
 	struct pvclock_vcpu_time_info *from = clock_of(0);
 	struct pvclock_vcpu_time_info copy;
 	u32 version;
-
-	if (raw_smp_processor_id() ||
-	    READ_ONCE(from->version) == READ_ONCE(to->version))
-		return;
 
 	do {
 		version = pvclock_read_begin(from);
@@ -102,6 +135,22 @@ void colinux_clock_check(void)
 	WRITE_ONCE(to->version, version);
 }
 
+/* --- the wall clock --------------------------------------------------------- */
+
+/*
+ * Linux' CLOCK_REALTIME is its CLOCK_MONOTONIC and an offset that whoever sets
+ * the clock here changes. So the host's wall clock is compared with our
+ * CLOCK_MONOTONIC: a jump between two looks is the host's doing (its clock was
+ * set, it slept, it lost its TSC) and our clock jumps as far, from wherever
+ * this guest has put it. What NTP corrects, here or there, is no jump.
+ */
+#define WALL_STEP_NS	(NSEC_PER_SEC / 2)
+#define WALL_LOOK_NS	NSEC_PER_SEC
+
+static DEFINE_RAW_SPINLOCK(wall_lock);	/* the two below */
+static s64 wall_lead;		/* host's wall clock minus CLOCK_MONOTONIC */
+static u64 wall_looked;		/* guest time of the last look; 0: not yet */
+
 static void get_wallclock(struct timespec64 *now)
 {
 	struct co_boot *boot = colinux_boot;
@@ -116,7 +165,7 @@ static void get_wallclock(struct timespec64 *now)
 		smp_rmb();	/* with the driver's even version */
 	} while ((version & 1) || version != READ_ONCE(boot->wall_version));
 
-	ns += clock_read();
+	ns += colinux_clock_read();
 	now->tv_sec += div_u64_rem(ns, NSEC_PER_SEC, &nsec);
 	now->tv_nsec = nsec;
 }
@@ -125,6 +174,98 @@ static int set_wallclock(const struct timespec64 *now)
 {
 	return -ENODEV;
 }
+
+/* How far the host's clock has jumped since the last look, 0: it has not. */
+static s64 wall_step(void)
+{
+	struct timespec64 host;
+	s64 lead, step;
+
+	if (leaving_tsc())
+		return 0;
+	get_wallclock(&host);
+	lead = timespec64_to_ns(&host) - ktime_get_ns();
+	wall_looked = colinux_clock_read();
+	step = lead - wall_lead;
+	if (abs(step) >= WALL_STEP_NS)
+		return step;
+	wall_lead = lead;
+	return 0;
+}
+
+static void wall_follow(struct work_struct *work)
+{
+	struct timespec64 now;
+	unsigned long flags;
+	s64 step;
+
+	raw_spin_lock_irqsave(&wall_lock, flags);
+	step = wall_step();
+	wall_lead += step;
+	raw_spin_unlock_irqrestore(&wall_lock, flags);
+	if (!step)
+		return;
+
+	ktime_get_real_ts64(&now);
+	now = ns_to_timespec64(timespec64_to_ns(&now) + step);
+	if (do_settimeofday64(&now))
+		pr_warn("colinux: cannot follow the host's clock, which jumped by %lld ms\n",
+			div_s64(step, NSEC_PER_MSEC));
+	else
+		pr_info("colinux: clock set by %lld ms, as the host's was\n",
+			div_s64(step, NSEC_PER_MSEC));
+}
+
+static DECLARE_WORK(wall_work, wall_follow);
+
+/* Any context: look now. */
+void colinux_wall_check(void)
+{
+	unsigned long flags;
+	s64 step = 0;
+
+	raw_spin_lock_irqsave(&wall_lock, flags);
+	if (wall_looked)
+		step = wall_step();
+	raw_spin_unlock_irqrestore(&wall_lock, flags);
+	if (step)
+		schedule_work(&wall_work);
+}
+
+/*
+ * Until it had its clock source Linux counted ticks, and a busy host makes it
+ * miss some. Nobody here has set the clock yet.
+ */
+static int __init wall_init(void)
+{
+	struct timespec64 now;
+	unsigned long flags;
+
+	get_wallclock(&now);
+	do_settimeofday64(&now);
+	raw_spin_lock_irqsave(&wall_lock, flags);
+	wall_lead += wall_step();	/* from 0 */
+	raw_spin_unlock_irqrestore(&wall_lock, flags);
+	return 0;
+}
+late_initcall(wall_init);
+
+/* At each timer interrupt, and when the driver says so. */
+void colinux_clock_check(void)
+{
+	if (raw_smp_processor_id())
+		return;
+	if (READ_ONCE(clock_of(0)->version) !=
+	    READ_ONCE(vdso_clock.info.pvti.version)) {
+		publish_line();
+		if (tsc_trusted)
+			distrust_tsc();
+	}
+	if (wall_looked && colinux_clock_read() - wall_looked > WALL_LOOK_NS)
+		colinux_wall_check();
+}
+
+/* --- setup ------------------------------------------------------------------ */
 
 static unsigned long tsc_khz_of_host(void)
 {
@@ -136,64 +277,9 @@ static u64 steal_clock(int cpu)
 	return READ_ONCE(colinux_vcpu_page(cpu)->steal_ns);
 }
 
-/* --- one-shot timers ------------------------------------------------------ */
-
-/* A longer sleep wakes once a minute. */
-#define TIMER_MAX_NS	(60UL * NSEC_PER_SEC)
-
-static DEFINE_PER_CPU(struct clock_event_device, timer_event);
-
-static int timer_next(unsigned long ns, struct clock_event_device *dev)
-{
-	colinux_call(CO_OP_TIMER, ns);
-	return 0;
-}
-
-static int timer_off(struct clock_event_device *dev)
-{
-	colinux_call(CO_OP_TIMER, CO_TIMER_OFF);
-	return 0;
-}
-
-static irqreturn_t timer_interrupt(int irq, void *cookie)
-{
-	struct clock_event_device *dev = this_cpu_ptr(&timer_event);
-
-	colinux_clock_check();
-	dev->event_handler(dev);
-	return IRQ_HANDLED;
-}
-
-static void timer_setup_cpu(unsigned int irq)
-{
-	struct clock_event_device *dev = this_cpu_ptr(&timer_event);
-
-	dev->name = "colinux";
-	dev->features = CLOCK_EVT_FEAT_ONESHOT;
-	dev->rating = 400;
-	dev->irq = irq;
-	dev->cpumask = cpumask_of(smp_processor_id());
-	dev->set_next_event = timer_next;
-	dev->set_state_shutdown = timer_off;
-	dev->set_state_oneshot_stopped = timer_off;
-	clockevents_config_and_register(dev, NSEC_PER_SEC, 1000, TIMER_MAX_NS);
-	enable_percpu_irq(irq, IRQ_TYPE_NONE);
-}
-
-/* x86_init.timers.timer_init */
-void __init colinux_timer_init(void)
-{
-	unsigned int irq = colinux_virq_to_irq(CO_VIRQ_TIMER);
-
-	if (__request_percpu_irq(irq, timer_interrupt, IRQF_TIMER,
-				 "colinux-timer", &timer_event))
-		panic("colinux: no timer");
-	timer_setup_cpu(irq);
-}
-
 /*
- * From init_hypervisor_platform(), before the TSC is looked at. It registers a
- * clock source of its own, of lower rating; nothing here could watch it, and
+ * From init_hypervisor_platform(), before the TSC is looked at. Linux registers
+ * a clock source "tsc", of lower rating; nothing here could watch it, and
  * whether it can be trusted the host knows.
  */
 void __init colinux_clock_init(void)
@@ -202,7 +288,7 @@ void __init colinux_clock_init(void)
 	u64 lpj = (u64)colinux_boot->tsc_khz * 1000;
 
 	pvclock_set_flags(PVCLOCK_TSC_STABLE_BIT);
-	sched_clock_start = clock_read();
+	sched_clock_start = colinux_clock_read();
 	paravirt_set_sched_clock(colinux_sched_clock);
 
 	x86_platform.calibrate_tsc = tsc_khz_of_host;
@@ -215,12 +301,16 @@ void __init colinux_clock_init(void)
 	setup_force_cpu_cap(X86_FEATURE_TSC_KNOWN_FREQ);
 	setup_force_cpu_cap(X86_FEATURE_TSC_RELIABLE);
 
-	colinux_clock_check();
-	if (stable)
+	publish_line();
+	if (stable) {
 		pvclock_set_pvti_cpu0_va(&vdso_clock.info);
-	else
-		colinux_clocksource.vdso_clock_mode = VDSO_CLOCKMODE_NONE;
-	clocksource_register_hz(&colinux_clocksource, NSEC_PER_SEC);
+		tsc_trusted = true;
+		clocksource_register_khz(&tsc_clocksource,
+					 colinux_boot->tsc_khz);
+	} else {
+		line_clocksource.vdso_clock_mode = VDSO_CLOCKMODE_NONE;
+	}
+	clocksource_register_hz(&line_clocksource, NSEC_PER_SEC);
 }
 
 static int __init steal_init(void)
