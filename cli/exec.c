@@ -105,7 +105,9 @@ static void take_signal(struct exec *x, int sig)
 		return;
 	}
 	wire_put32(bytes, sig);
-	agent_send(&x->agent, WIRE_SIGNAL, bytes, sizeof(bytes));
+	/* Another signal came while the guest was not listening: later. */
+	if (agent_send(&x->agent, WIRE_SIGNAL, bytes, sizeof(bytes)) == -EINTR)
+		came[sig] = 1;
 }
 
 static void take_signals(struct exec *x)
