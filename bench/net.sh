@@ -77,7 +77,7 @@ ip addr add 192.168.7.2/24 dev eth0
 ip addr add 192.168.9.2/24 dev eth1
 seconds=$seconds
 $(sed -n '/^rate() {/,/^}/p; /^measure() {/,/^}/p' /job/script)
-for at in 192.168.7.1:vhost 192.168.9.1:daemon 10.0.4.2:nat; do
+for at in 192.168.7.1:vhost 192.168.9.1:daemon 10.0.2.2:nat; do
 	echo "== \${at#*:}"
 	ping -q -c 3 -W 5 \${at%:*} > /dev/null
 	measure \${at%:*}

@@ -70,10 +70,11 @@ struct net_backend {
 };
 
 /*
- * While we still have privileges. what: "eth0". Complains. NULL: failed.
+ * While we still have privileges. what: "eth0". number: of its addresses, 0 for
+ * the first of this kind. Complains. NULL: failed.
  */
 struct net_backend *net_slirp_open(const struct net_config *config,
-				   const char *what);
+				   unsigned int number, const char *what);
 struct net_backend *net_tap_open(const struct net_config *config,
 				 unsigned int pairs, const char *what);
 

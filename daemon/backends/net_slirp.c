@@ -2,7 +2,8 @@
 /*
  * nat: a network in this process, by libslirp. The guest finds a gateway, a
  * DHCP and a DNS server; what it sends elsewhere leaves the host through
- * ordinary sockets of ours. With N of ethN:
+ * ordinary sockets of ours. N counts the cards of this kind from 0, so that the
+ * first one has the addresses that classic coLinux had:
  *
  *	guest  10.0.(2+N).15	by DHCP		fec0:0:0:N::/64, advertised
  *	host   10.0.(2+N).2	its loopback	fec0:0:0:N::2
@@ -38,6 +39,7 @@
 #define BACKLOG_MAX	(4U << 20)
 #define TIMERS		4
 #define IDLE_MS		1000		/* what libslirp says if it is idle */
+#define QUIET_MS	30000		/* then all its timers have expired */
 #define MAX_COMPLAINTS	10
 
 struct timer {
@@ -64,6 +66,9 @@ struct nat {
 	struct waiting **last;
 	size_t backlog;			/* bytes */
 	bool filled;			/* prepare() asked slirp what it wants */
+	unsigned int listening;		/* sockets of forwarded ports */
+	unsigned int polled;		/* sockets that slirp waits for */
+	int64_t busy_ms;		/* when something last happened */
 	atomic_bool checked;		/* VIRTIO_NET_F_GUEST_CSUM */
 	unsigned int complaints;
 	struct poll_set *set;		/* while slirp calls back */
@@ -171,9 +176,14 @@ static const SlirpCb callbacks = {
 	.notify = notify,
 };
 
+static int64_t now_in_ms(void)
+{
+	return now_ns(NULL) / 1000000;
+}
+
 static void run_timers(struct nat *n)
 {
-	int64_t now_ms = now_ns(NULL) / 1000000;
+	int64_t now_ms = now_in_ms();
 
 	for (int i = 0; i < TIMERS; i++) {
 		struct timer *t = &n->timer[i];
@@ -187,7 +197,7 @@ static void run_timers(struct nat *n)
 
 static void limit_timeout(struct nat *n, struct poll_set *set)
 {
-	int64_t now_ms = now_ns(NULL) / 1000000;
+	int64_t now_ms = now_in_ms();
 
 	for (int i = 0; i < TIMERS; i++) {
 		const struct timer *t = &n->timer[i];
@@ -215,6 +225,7 @@ static int nat_send(struct net_backend *b, unsigned int pair,
 		memcpy(n->frame + len, iov[i].iov_base, iov[i].iov_len);
 		len += iov[i].iov_len;
 	}
+	n->busy_ms = now_in_ms();
 	slirp_input(n->slirp, n->frame, len);
 	return 0;
 }
@@ -256,6 +267,7 @@ static int add_poll(int fd, int events, void *opaque)
 		wanted |= POLLOUT;
 	if (events & SLIRP_POLL_PRI)
 		wanted |= POLLPRI;
+	n->polled++;
 	return poll_set_add(n->set, fd, wanted);
 }
 
@@ -267,6 +279,8 @@ static int get_events(int index, void *opaque)
 	if (index < 0 || index >= (int)n->set->count)
 		return 0;
 	r = n->set->fd[index].revents;
+	if (r)
+		n->busy_ms = now_in_ms();
 	if (r & POLLIN)
 		found |= SLIRP_POLL_IN;
 	if (r & POLLOUT)
@@ -278,6 +292,18 @@ static int get_events(int index, void *opaque)
 	if (r & POLLHUP)
 		found |= SLIRP_POLL_HUP;
 	return found;
+}
+
+/*
+ * An idle guest shall cost nothing. libslirp wants to be called every second,
+ * and twice as often for TCP's timers if it has any socket, a listening one
+ * included: not if there are only those, and nothing has moved for a while.
+ */
+static bool may_sleep(const struct nat *n, uint32_t timeout)
+{
+	return timeout >= IDLE_MS ||
+	       (n->polled <= n->listening &&
+		now_in_ms() - n->busy_ms > QUIET_MS);
 }
 
 static void nat_prepare(struct net_backend *b, unsigned int pair,
@@ -292,9 +318,9 @@ static void nat_prepare(struct net_backend *b, unsigned int pair,
 	n->filled = n->backlog < HIGH_WATER;
 	if (n->filled) {
 		n->set = set;
+		n->polled = 0;
 		slirp_pollfds_fill(n->slirp, &timeout, add_poll, n);
-		/* An idle guest shall cost nothing, not even once a second. */
-		if (timeout < IDLE_MS)
+		if (!may_sleep(n, timeout))
 			set->timeout_ms = timeout;
 	}
 	limit_timeout(n, set);
@@ -399,11 +425,14 @@ static int add_forward(struct nat *n, const struct net_forward *f,
 		err = listen6(n, f, host);
 	else
 		err = listen4(n, f, *host ? host : "127.0.0.1", number);
+	n->listening++;
 	/* Loopback is both of them; the host may have no IPv6. */
 	if (!err && !*host) {
 		host = "::1";
 		err = listen6(n, f, host);
-		if (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)
+		if (!err)
+			n->listening++;
+		else if (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)
 			err = 0;
 	}
 	if (!err)
@@ -455,7 +484,7 @@ static Slirp *new_slirp(struct nat *n, unsigned int number)
 }
 
 struct net_backend *net_slirp_open(const struct net_config *config,
-				   const char *what)
+				   unsigned int number, const char *what)
 {
 	struct nat *n = calloc(1, sizeof(*n));
 
@@ -467,11 +496,11 @@ struct net_backend *net_slirp_open(const struct net_config *config,
 	n->b.pairs = 1;
 	n->b.mtu = MTU;
 	n->b.features = 1ULL << VIRTIO_NET_F_GUEST_CSUM;
-	n->slirp = new_slirp(n, config->number);
+	n->slirp = new_slirp(n, number);
 	if (!n->slirp)
 		goto no_memory;
 	for (unsigned int i = 0; i < config->forwards; i++) {
-		if (add_forward(n, &config->forward[i], config->number)) {
+		if (add_forward(n, &config->forward[i], number)) {
 			nat_close(&n->b);
 			return NULL;
 		}

@@ -89,6 +89,8 @@ static void close_nets(struct machine *m)
 /* Interfaces and ports below 1024 need privileges that we give up later. */
 static int open_nets(struct machine *m)
 {
+	unsigned int nats = 0;
+
 	for (unsigned int i = 0; i < m->config->nets; i++) {
 		const struct net_config *n = &m->config->net[i];
 		unsigned int pairs = n->queues ? n->queues : m->config->vcpus;
@@ -97,8 +99,9 @@ static int open_nets(struct machine *m)
 		if (pairs > CONFIG_MAX_NET_QUEUES)
 			pairs = CONFIG_MAX_NET_QUEUES;
 		snprintf(what, sizeof(what), "eth%u", n->number);
-		m->net[i] = n->mode == NET_NAT ? net_slirp_open(n, what) :
-						 net_tap_open(n, pairs, what);
+		m->net[i] = n->mode == NET_NAT ?
+				    net_slirp_open(n, nats++, what) :
+				    net_tap_open(n, pairs, what);
 		if (!m->net[i]) {
 			close_nets(m);
 			return -EINVAL;

@@ -5,8 +5,7 @@
  * the guest, also across resets and with few buffers.
  */
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <poll.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -59,13 +58,13 @@ static uint16_t free_port(void)
 	return ntohs(at.sin_port);
 }
 
-static int setup(void **state)
+static int set_up(unsigned int forwards)
 {
 	struct net_forward f = { .guest_port = 80 };
-	struct net_config config = { .forward = &f, .forwards = 1 };
+	struct net_config config = { .forward = &f, .forwards = forwards };
 	struct net_backend *b;
 
-	forget_said(state);
+	forget_said(NULL);
 	memset(&fake_driver, 0, sizeof(fake_driver));
 	mem.size = MEM;
 	mem.hva = aligned_alloc(4096, MEM);
@@ -73,11 +72,21 @@ static int setup(void **state)
 	virtio_init(&bus, 3, &mem);
 	port = free_port();
 	f.host_port = port;
-	b = net_slirp_open(&config, "eth0");
+	b = net_slirp_open(&config, 0, "eth0");
 	assert_non_null(b);
 	assert_int_equal(conet_create(&bus, b, 0, mac), 0);
 	dev = bus.device[0];
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return set_up(1);
+}
+
+static int setup_without_ports(void **state)
+{
+	return set_up(0);
 }
 
 static int teardown(void **state)
@@ -325,12 +334,56 @@ static void a_forwarded_connection(void **state)
 	close(fd);
 }
 
+/* How often the card's thread has slept. */
+static unsigned long sleeps(void)
+{
+	unsigned long n = 0;
+	struct dirent *task;
+	DIR *dir = opendir("/proc/self/task");
+
+	while ((task = readdir(dir)) != NULL) {
+		char path[300], line[100];
+		bool ours = false;
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/status",
+			 task->d_name);
+		f = fopen(path, "r");
+		while (f && fgets(line, sizeof(line), f)) {
+			if (!strncmp(line, "Name:", 5))
+				ours = strstr(line, "conet0.0");
+			if (ours && !strncmp(line, "voluntary", 9))
+				n = atol(strchr(line, ':') + 1);
+		}
+		if (f)
+			fclose(f);
+	}
+	closedir(dir);
+	return n;
+}
+
+/* libslirp would like to be called once a second. */
+static void an_idle_network_sleeps(void **state)
+{
+	unsigned long before;
+
+	start_device(0);
+	offer_all(BUFFER);
+	ask();
+	expect_answer(BUFFER);
+	usleep(200000);
+	before = sleeps();
+	assert_true(before > 0);
+	usleep(2500000);
+	assert_int_equal(sleeps(), before);
+}
+
 static void a_taken_port(void **state)
 {
 	struct net_forward f = { .guest_port = 80, .host_port = port };
 	struct net_config config = { .forward = &f, .forwards = 1 };
 
-	assert_null(net_slirp_open(&config, "eth1"));
+	assert_null(net_slirp_open(&config, 0, "eth1"));
 	assert_said("eth1: cannot forward TCP port");
 }
 
@@ -362,7 +415,10 @@ int main(void)
 		TEST(the_network_answers), TEST(what_the_card_says),
 		TEST(checksums_are_good), TEST(across_resets),
 		TEST(without_buffers), TEST(merged),
-		TEST(a_forwarded_connection), TEST(a_taken_port),
+		TEST(a_forwarded_connection),
+		cmocka_unit_test_setup_teardown(an_idle_network_sleeps,
+						setup_without_ports, teardown),
+		TEST(a_taken_port),
 		TEST(rules_broken),
 	};
 
