@@ -30,6 +30,8 @@ struct co_vcpu {
 	u32 last_op;			/* [r] enum co_op of the last exit */
 	u64 entered_ns;			/* [a] entered the guest, 0: outside */
 	u64 runnable_ns;		/* [r] left the CPU while runnable */
+	u32 calm;			/* [a] 0: the daemon wants its thread */
+	void *exit_watch;		/* [m] */
 	struct co_clock line;		/* [r] what page->clock was set to */
 	u64 clock_ns, clock_tsc;	/* [r] the last look at it */
 };
@@ -61,6 +63,7 @@ struct co_cvm {
 	struct co_vcpu *vcpu;		/* [c] */
 	struct co_arch_cvm *arch;	/* [c] */
 	void *doorbell[CO_MAX_DOORBELLS];	/* [m], [c] once booted */
+	u8 exitbell[CO_MAX_DOORBELLS];	/* [a] NOTIFY ends CO_IOC_RUN */
 	struct co_virqfd *virqfds;	/* [m] */
 	struct co_ioc_stats stats;	/* [a] relaxed */
 };
@@ -101,5 +104,13 @@ int co_virq_watch(struct co_cvm *cvm, const struct co_ioc_virqfd *args);
 void co_virq_unwatch_all(struct co_cvm *cvm);
 int co_doorbell_set(struct co_cvm *cvm, const struct co_ioc_doorbell *args);
 int co_doorbell_ring(struct co_cvm *cvm, u64 doorbell);
+
+/* exit.c */
+bool co_exit_wanted(const struct co_vcpu *vcpu);
+bool co_exit_take(struct co_vcpu *vcpu);
+int co_exit_watch(struct co_cvm *cvm, const struct co_ioc_exitfd *args);
+void co_exit_unwatch_all(struct co_cvm *cvm);
+int co_exitbell_set(struct co_cvm *cvm, const struct co_ioc_exitbell *args);
+bool co_exitbell_on(const struct co_cvm *cvm, u64 doorbell);
 
 #endif /* CO_CORE_H */

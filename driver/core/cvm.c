@@ -20,6 +20,7 @@ static void cvm_teardown(struct co_cvm *cvm)
 	u32 i;
 
 	co_virq_unwatch_all(cvm);
+	co_exit_unwatch_all(cvm);
 	for (i = 0; i < CO_MAX_DOORBELLS; i++) {
 		if (cvm->doorbell[i])
 			co_os_event_put(cvm->doorbell[i]);
@@ -151,6 +152,8 @@ static long cvm_setup(struct co_cvm *cvm, unsigned int cmd, void *data)
 		return cvm->created ? co_doorbell_set(cvm, data) : -ENXIO;
 	case CO_IOC_VIRQFD:
 		return cvm->created ? co_virq_watch(cvm, data) : -ENXIO;
+	case CO_IOC_EXITFD:
+		return cvm->created ? co_exit_watch(cvm, data) : -ENXIO;
 	}
 	return -ENOTTY;
 }
@@ -166,6 +169,8 @@ long co_cvm_ioctl(struct co_cvm *cvm, unsigned int cmd, void *data)
 		return cvm_run(cvm, data);
 	case CO_IOC_RAISE:
 		return cvm_raise(cvm, data);
+	case CO_IOC_EXITBELL:
+		return co_exitbell_set(cvm, data);
 	case CO_IOC_STATS:
 		memcpy(data, &cvm->stats, sizeof(cvm->stats));
 		return 0;

@@ -39,6 +39,7 @@ int co_vcpu_create(struct co_cvm *cvm, u32 index)
 
 	vcpu->cvm = cvm;
 	vcpu->index = index;
+	vcpu->calm = 1;
 	vcpu->page = co_memory_hva(cvm, CO_VCPU_PAGES_GPA + index * 4096ULL,
 				   sizeof(*vcpu->page));
 	co_os_waiter_init(&vcpu->waiter);
@@ -140,15 +141,25 @@ static enum next op_panic(struct co_vcpu *vcpu, struct co_ioc_run *run,
 	return end_cvm(vcpu, run, CO_EXIT_PANIC);
 }
 
+static enum next op_notify(struct co_vcpu *vcpu, struct co_ioc_run *run,
+			   u64 doorbell)
+{
+	if (!co_exitbell_on(vcpu->cvm, doorbell)) {
+		vcpu->page->ret = co_doorbell_ring(vcpu->cvm, doorbell);
+		return NEXT_ENTER;
+	}
+	co_count(vcpu->cvm, notifies);
+	vcpu->page->ret = 0;
+	run->reason = CO_EXIT_NOTIFY;
+	run->arg[0] = doorbell;
+	return NEXT_DAEMON;
+}
+
 static enum next op_quick(struct co_vcpu *vcpu, u32 op, u64 arg)
 {
-	s64 ret = 0;
-
 	if (op == CO_OP_TIMER)
 		co_os_timer_set(&vcpu->timer, arg);
-	else if (op == CO_OP_NOTIFY)
-		ret = co_doorbell_ring(vcpu->cvm, arg);
-	vcpu->page->ret = ret;
+	vcpu->page->ret = 0;
 	return NEXT_ENTER;
 }
 
@@ -171,8 +182,9 @@ static enum next operate(struct co_vcpu *vcpu, struct co_ioc_run *run)
 		return op_forward(vcpu, run, arg);
 	case CO_OP_NONE:
 	case CO_OP_TIMER:
-	case CO_OP_NOTIFY:
 		return op_quick(vcpu, op, arg);
+	case CO_OP_NOTIFY:
+		return op_notify(vcpu, run, arg);
 	case CO_OP_IDLE:
 		return op_idle(vcpu, arg);
 	case CO_OP_DEVICE:
@@ -264,7 +276,7 @@ static enum next burst(struct co_vcpu *vcpu, struct co_ioc_run *run)
 	}
 	do {
 		co_os_irq_disable();
-		if (co_os_must_leave()) {
+		if (co_os_must_leave() || co_exit_wanted(vcpu)) {
 			leave_nothing(vcpu);
 			co_os_irq_enable();
 			next = NEXT_BURST;
@@ -290,7 +302,8 @@ static bool idle_done(void *arg)
 {
 	struct co_vcpu *vcpu = arg;
 
-	return co_virq_pending(vcpu) || READ_ONCE(vcpu->cvm->ended);
+	return co_virq_pending(vcpu) || co_exit_wanted(vcpu) ||
+	       READ_ONCE(vcpu->cvm->ended);
 }
 
 static void idle(struct co_vcpu *vcpu)
@@ -316,6 +329,10 @@ int co_vcpu_run(struct co_vcpu *vcpu, struct co_ioc_run *run)
 		if (co_os_yield()) {
 			vcpu->runnable_ns = 0;	/* what follows is not stolen */
 			return -EINTR;
+		}
+		if (co_exit_take(vcpu)) {
+			vcpu->runnable_ns = 0;
+			return 0;
 		}
 		next = burst(vcpu, run);
 		if (next == NEXT_IDLE)

@@ -49,7 +49,7 @@ struct co_ioc_boot {
  * ESHUTDOWN: the CVM has ended (the final reason was reported before).
  */
 enum co_exit {
-	CO_EXIT_NONE	 = 0,
+	CO_EXIT_NONE	 = 0,	/* the vCPU's exit event was signalled */
 	CO_EXIT_DEVICE	 = 1,	/* arg0: device index (< CO_MAX_DEVICES) */
 	CO_EXIT_CONSOLE	 = 2,	/* text */
 	CO_EXIT_POWEROFF = 3,	/* final */
@@ -57,6 +57,7 @@ enum co_exit {
 	CO_EXIT_PANIC	 = 5,	/* final; text: the guest's reason */
 	CO_EXIT_CRASH	 = 6,	/* final; text: what the driver found, arg0:
 				 * exception vector or ~0, arg1: RIP, arg2: CR2 */
+	CO_EXIT_NOTIFY	 = 7,	/* arg0: doorbell, see CO_IOC_EXITBELL */
 };
 
 struct co_ioc_run {
@@ -87,6 +88,25 @@ struct co_ioc_virqfd {
 	__u32 reserved;
 };
 
+/*
+ * CO_IOC_EXITFD: each time the eventfd is signalled CO_IOC_RUN of the vCPU
+ * returns (CO_EXIT_NONE), now or when it is called next. fd = -1 removes.
+ * EINVAL: no such vCPU. EBADF: not an eventfd. ENXIO: not created.
+ * CO_IOC_EXITBELL: while on is 1, CO_OP_NOTIFY of the doorbell, which must have
+ * an eventfd, returns from CO_IOC_RUN with CO_EXIT_NOTIFY instead of signalling
+ * that. It may be changed while the guest runs. EINVAL: out of range. ENXIO: not
+ * created.
+ */
+struct co_ioc_exitfd {
+	__u32 vcpu;		/* in */
+	__s32 fd;		/* in */
+};
+
+struct co_ioc_exitbell {
+	__u32 doorbell;		/* in: < CO_MAX_DOORBELLS */
+	__u32 on;		/* in: 0 or 1 */
+};
+
 /* CO_IOC_STATS: counters since creation, of all vCPUs. */
 struct co_ioc_stats {
 	__u64 switches;		/* round trips into the guest */
@@ -115,6 +135,8 @@ struct co_ioc_stats {
  * not booted.
  */
 #define CO_IOC_RAISE	_IOW(0xC0, 0x17, struct co_ioc_virqfd)
+#define CO_IOC_EXITFD	_IOW(0xC0, 0x18, struct co_ioc_exitfd)
+#define CO_IOC_EXITBELL	_IOW(0xC0, 0x19, struct co_ioc_exitbell)
 
 CO_ASSERT_SIZE(co_ioc_create, 24);
 CO_ASSERT_SIZE(co_ioc_boot, 16);
@@ -122,5 +144,7 @@ CO_ASSERT_SIZE(co_ioc_run, 40 + CO_TEXT_MAX);
 CO_ASSERT_SIZE(co_ioc_doorbell, 8);
 CO_ASSERT_SIZE(co_ioc_virqfd, 16);
 CO_ASSERT_SIZE(co_ioc_stats, 128);
+CO_ASSERT_SIZE(co_ioc_exitfd, 8);
+CO_ASSERT_SIZE(co_ioc_exitbell, 8);
 
 #endif /* COLINUX_IOCTL_H */

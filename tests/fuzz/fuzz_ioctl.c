@@ -53,7 +53,19 @@ static void fill_event(struct input *in, u32 cmd, void *data)
 {
 	struct co_ioc_doorbell *d = data;
 	struct co_ioc_virqfd *v = data;
+	struct co_ioc_exitfd *e = data;
+	struct co_ioc_exitbell *b = data;
 
+	if (cmd == CO_IOC_EXITFD) {
+		e->vcpu = take8(in) >> 6;
+		e->fd = (s8)take8(in) % 8;
+		return;
+	}
+	if (cmd == CO_IOC_EXITBELL) {
+		b->doorbell = (u32)take_number(in);
+		b->on = take8(in) >> 6;
+		return;
+	}
 	if (cmd == CO_IOC_DOORBELL) {
 		d->doorbell = (u32)take_number(in);
 		d->fd = (s8)take8(in) % 8;
@@ -70,7 +82,7 @@ static u32 choose(struct input *in)
 	static const u32 cmds[] = {
 		CO_IOC_VERSION, CO_IOC_CREATE, CO_IOC_BOOT, CO_IOC_RUN,
 		CO_IOC_DOORBELL, CO_IOC_VIRQFD, CO_IOC_STATS, CO_IOC_RAISE,
-		CO_IOC_RUN, CO_IOC_RUN,
+		CO_IOC_RUN, CO_IOC_RUN, CO_IOC_EXITFD, CO_IOC_EXITBELL,
 	};
 	u8 n = take8(in);
 
@@ -96,6 +108,8 @@ static void fill(struct input *in, u32 cmd, void *data, size_t size)
 	case CO_IOC_DOORBELL:
 	case CO_IOC_VIRQFD:
 	case CO_IOC_RAISE:
+	case CO_IOC_EXITFD:
+	case CO_IOC_EXITBELL:
 		fill_event(in, cmd, data);
 		break;
 	default:
@@ -110,10 +124,11 @@ static void check_run(const struct co_ioc_run *run, long ret)
 		must(ret == -ESHUTDOWN || ret == -ENXIO);
 	if (ret)
 		return;
-	must(run->reason >= CO_EXIT_DEVICE && run->reason <= CO_EXIT_CRASH);
+	must(run->reason <= CO_EXIT_NOTIFY);
 	must(run->text_len <= CO_TEXT_MAX);
 	must(run->reason != CO_EXIT_DEVICE || run->arg[0] < CO_MAX_DEVICES);
-	ended |= run->reason >= CO_EXIT_POWEROFF;
+	must(run->reason != CO_EXIT_NOTIFY || run->arg[0] < CO_MAX_DOORBELLS);
+	ended |= run->reason >= CO_EXIT_POWEROFF && run->reason <= CO_EXIT_CRASH;
 }
 
 static void call(struct input *in, struct co_cvm *cvm)
