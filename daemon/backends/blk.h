@@ -98,7 +98,7 @@ bool blk_format_forged(const struct blk_io *io);
 struct blk_ring {
 	const struct blk_ring_ops *ops;
 	const struct blk_image *image;
-	int doorbell;		/* an eventfd that wakes blk_ring_wait() */
+	int doorbell;		/* an eventfd that wakes blk_ring_wait(), -1 */
 	unsigned int in_flight;
 	struct blk_io *finished;/* done at once */
 
@@ -111,11 +111,14 @@ struct blk_ring {
 	struct io_uring uring;
 	uint64_t doorbell_count;
 	bool doorbell_armed;
+	struct blk_io *discards;	/* prepared, of a device */
 };
 
 /* What a backend does for the functions below; r->ops and so on are set. */
 struct blk_ring_ops {
 	int (*init)(struct blk_ring *r, unsigned int depth);
+	int (*init_near)(struct blk_ring *r, int event, unsigned int depth);
+				/* or NULL */
 	void (*exit)(struct blk_ring *r);
 	void (*add)(struct blk_ring *r, struct blk_io *io);
 	void (*submit)(struct blk_ring *r);
@@ -131,6 +134,13 @@ extern const struct blk_ring_ops blk_nbd_ops;
 /* In the thread that will use it. depth: requests at a time. -errno. */
 int blk_ring_init(struct blk_ring *r, const struct blk_image *image,
 		  int doorbell, unsigned int depth);
+/*
+ * A ring for a thread that waits elsewhere: event, an eventfd, is signalled
+ * when something has finished after blk_ring_submit(). -EOPNOTSUPP: the
+ * backend has none.
+ */
+int blk_ring_init_near(struct blk_ring *r, const struct blk_image *image,
+		       int event, unsigned int depth);
 void blk_ring_exit(struct blk_ring *r);
 
 /* Prepares a request; blk_ring_submit() sends all that are prepared. */

@@ -15,6 +15,18 @@ int blk_ring_init(struct blk_ring *r, const struct blk_image *image,
 	return r->ops->init(r, depth);
 }
 
+int blk_ring_init_near(struct blk_ring *r, const struct blk_image *image,
+		       int event, unsigned int depth)
+{
+	if (!image->ops->init_near)
+		return -EOPNOTSUPP;
+	memset(r, 0, sizeof(*r));
+	r->ops = image->ops;
+	r->image = image;
+	r->doorbell = -1;
+	return r->ops->init_near(r, event, depth);
+}
+
 void blk_ring_exit(struct blk_ring *r)
 {
 	r->ops->exit(r);

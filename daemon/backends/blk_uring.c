@@ -37,6 +37,19 @@ static int ring_init(struct blk_ring *r, unsigned int depth)
 	return err;
 }
 
+/* Any thread may have to wait for the end, so it has no single issuer. */
+static int ring_init_near(struct blk_ring *r, int event, unsigned int depth)
+{
+	int err = io_uring_queue_init(depth, &r->uring, 0);
+
+	if (err)
+		return err;
+	err = io_uring_register_eventfd(&r->uring, event);
+	if (err)
+		io_uring_queue_exit(&r->uring);
+	return err;
+}
+
 static void ring_exit(struct blk_ring *r)
 {
 	io_uring_queue_exit(&r->uring);
@@ -168,11 +181,14 @@ static void submit(struct blk_ring *r, struct blk_io *io)
 }
 
 /* There is no asynchronous discard of a block device. */
-static int discard_device(const struct blk_ring *r, const struct blk_io *io)
+static void discard_device(struct blk_ring *r, struct blk_io *io)
 {
 	uint64_t range[2] = { io->offset, io->bytes };
 
-	return ioctl(r->image->buffered, BLKDISCARD, range) < 0 ? -errno : 0;
+	if (ioctl(r->image->buffered, BLKDISCARD, range) < 0)
+		io->result = -errno;
+	io->next = r->finished;
+	r->finished = io;
 }
 
 static void ring_add(struct blk_ring *r, struct blk_io *io)
@@ -181,9 +197,8 @@ static void ring_add(struct blk_ring *r, struct blk_io *io)
 	io->bounce = NULL;
 	io->again = false;
 	if (io->op == BLK_DISCARD && r->image->block_device) {
-		io->result = discard_device(r, io);
-		io->next = r->finished;
-		r->finished = io;
+		io->next = r->discards;
+		r->discards = io;
 		return;
 	}
 	submit(r, io);
@@ -280,7 +295,7 @@ static void arm_doorbell(struct blk_ring *r)
 {
 	struct io_uring_sqe *sqe;
 
-	if (r->doorbell_armed)
+	if (r->doorbell_armed || r->doorbell < 0)
 		return;
 	sqe = get_sqe(r);
 	io_uring_prep_read(sqe, r->doorbell, &r->doorbell_count,
@@ -291,6 +306,12 @@ static void arm_doorbell(struct blk_ring *r)
 
 static void ring_submit(struct blk_ring *r)
 {
+	struct blk_io *io;
+
+	while ((io = r->discards) != NULL) {
+		r->discards = io->next;
+		discard_device(r, io);
+	}
 	if (io_uring_sq_ready(&r->uring))
 		io_uring_submit(&r->uring);
 }
@@ -306,6 +327,7 @@ static void ring_wait(struct blk_ring *r)
 
 const struct blk_ring_ops blk_uring_ops = {
 	.init = ring_init,
+	.init_near = ring_init_near,
 	.exit = ring_exit,
 	.add = ring_add,
 	.submit = ring_submit,

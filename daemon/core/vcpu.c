@@ -77,6 +77,7 @@ static enum exit_code run_guest(struct machine *m)
 
 		memset(&run, 0, offsetof(struct co_ioc_run, text));
 		err = os_driver_run(m->driver, &run);
+		virtio_poll(&m->bus);
 		if (err == -EINTR)
 			continue;
 		if (err) {
@@ -90,6 +91,9 @@ static enum exit_code run_guest(struct machine *m)
 			break;
 		case CO_EXIT_DEVICE:
 			virtio_update(&m->bus, run.arg[0]);
+			break;
+		case CO_EXIT_NOTIFY:
+			virtio_notified(&m->bus, run.arg[0]);
 			break;
 		case CO_EXIT_CONSOLE:
 			if (run.text_len > CO_TEXT_MAX)
@@ -112,6 +116,7 @@ static void *vcpu_thread(void *arg)
 	const uint64_t one = 1;
 
 	m->end = run_guest(m);
+	virtio_leave(&m->bus);
 	if (write(m->end_event, &one, sizeof(one)) < 0)
 		say("internal error: cannot tell the main thread: %s",
 		    strerror(errno));

@@ -254,6 +254,55 @@ void virtio_destroy(struct virtio_bus *bus)
 		free_queues(dev);
 		dev->ops->destroy(dev);
 	}
+	if (bus->exit_event > 0) {
+		os_driver_exitfd(bus->driver, 0, -1);
+		close(bus->exit_event);
+	}
+	bus->exit_event = 0;
+}
+
+/* --- the vCPU's thread ------------------------------------------------------ */
+
+int virtio_exit_event(struct virtio_bus *bus)
+{
+	int err, event;
+
+	if (bus->exit_event > 0)
+		return bus->exit_event;
+	event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (event < 0)
+		return -errno;
+	err = os_driver_exitfd(bus->driver, 0, event);
+	if (err) {
+		close(event);
+		return err;
+	}
+	bus->exit_event = event;
+	return event;
+}
+
+void virtio_notified(struct virtio_bus *bus, uint64_t doorbell)
+{
+	uint64_t slot = doorbell / CO_MAX_QUEUES, queue = doorbell % CO_MAX_QUEUES;
+	struct device *dev = slot < bus->devices ? bus->device[slot] : NULL;
+
+	if (dev && dev->ops->notified && queue < dev->queues &&
+	    dev->queue[queue].running)
+		dev->ops->notified(dev, queue);
+}
+
+void virtio_poll(struct virtio_bus *bus)
+{
+	for (unsigned int i = 0; i < bus->devices; i++)
+		if (bus->device[i]->ops->poll)
+			bus->device[i]->ops->poll(bus->device[i]);
+}
+
+void virtio_leave(struct virtio_bus *bus)
+{
+	for (unsigned int i = 0; i < bus->devices; i++)
+		if (bus->device[i]->ops->leave)
+			bus->device[i]->ops->leave(bus->device[i]);
 }
 
 /* --- from the devices ----------------------------------------------------- */

@@ -36,6 +36,15 @@ struct device_ops {
 	 * Runs in the vCPU thread; queues may be stopped.
 	 */
 	void (*serve)(struct device *dev);
+	/*
+	 * Optional, in the vCPU's thread: its CO_IOC_RUN returned because of
+	 * this queue's doorbell (CO_IOC_EXITBELL); or for whatever reason
+	 * (poll); it will not be called again (leave: no I/O may be under way
+	 * that was begun in this thread).
+	 */
+	void (*notified)(struct device *dev, unsigned int queue);
+	void (*poll)(struct device *dev);
+	void (*leave)(struct device *dev);
 	/* All queues are stopped for good: end the threads. */
 	void (*halt)(struct device *dev);
 	/* Free it; the doorbells are closed already. */
@@ -76,6 +85,7 @@ struct virtio_bus {
 	struct device *device[CO_MAX_DEVICES];
 	unsigned int devices;
 	unsigned int next_virq;
+	int exit_event;		/* eventfd: ends CO_IOC_RUN of vCPU 0; or 0 */
 };
 
 void virtio_init(struct virtio_bus *bus, int driver,
@@ -100,6 +110,14 @@ void virtio_finish(struct virtio_bus *bus);
 
 /* Stops and destroys all devices; no vCPU runs any more. */
 void virtio_destroy(struct virtio_bus *bus);
+
+/* The eventfd that brings vCPU 0's thread back from CO_IOC_RUN; -errno. */
+int virtio_exit_event(struct virtio_bus *bus);
+
+/* vCPU's thread: CO_EXIT_NOTIFY; after each CO_IOC_RUN; before it ends. */
+void virtio_notified(struct virtio_bus *bus, uint64_t doorbell);
+void virtio_poll(struct virtio_bus *bus);
+void virtio_leave(struct virtio_bus *bus);
 
 /* Buffers were used: a virq for this queue. */
 void device_signal(struct device *dev, unsigned int queue);

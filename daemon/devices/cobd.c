@@ -2,13 +2,15 @@
 /*
  * cobd: a disk, virtio-blk on an image file or a block device.
  *
- * Each queue has a thread with an io_uring of its own and nothing to share:
+ * Each queue has a thread with an io_uring of its own:
  *
  *	guest --> avail ring --> take_requests() --> io_uring
- *	guest <-- used ring  <-- finish_requests() <----'
+ *	guest <-- used ring  <-- cobd_reap() <-----------'
  *
  * The vCPU thread tells it to run, stop or quit (order()); a stop is
  * acknowledged when nothing is in flight any more and the ring is not used.
+ * While the guest has one request at a time the vCPU's thread serves it
+ * instead, see cobd_near.c: who touches the virtqueue holds ring_lock.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,51 +24,13 @@
 
 #include "core/log.h"
 #include "core/thread.h"
-#include "devices/cobd_request.h"
+#include "devices/cobd.h"
 #include "devices/devices.h"
 
 #define SEG_MAX			(COBD_QUEUE_SIZE - 2)	/* header and status */
 #define SIZE_MAX_SEGMENT	(4U << 20)
 #define POLL_NS			20000
 #define MAX_COMPLAINTS		10
-
-enum order { STOP, RUN, QUIT };
-
-/* Locks: w the queue's thread only, l lock, - fixed. */
-struct cobd_queue {
-	struct cobd *cobd;		/* - */
-	unsigned int index;		/* - */
-	struct thread thread;		/* - */
-	struct blk_ring ring;		/* w */
-	struct cobd_request *pool;	/* w */
-	struct cobd_request *free;	/* w, last used first: they are warm */
-	unsigned int pool_used;		/* w */
-	atomic_int order;
-	pthread_mutex_t lock;
-	pthread_cond_t stopped_cond;
-	bool stopped;			/* l */
-	int init_error;		/* set before stopped is */
-};
-
-struct cobd {
-	struct device dev;
-	struct blk_image image;
-	struct cobd_disk disk;		/* for cobd_parse() */
-	bool may_poll;
-	unsigned int queues;		/* that have been made */
-	atomic_uint complaints;
-	struct cobd_queue queue[CO_MAX_QUEUES];
-};
-
-static struct cobd *to_cobd(struct device *dev)
-{
-	return (struct cobd *)dev;	/* its first member */
-}
-
-static struct queue *vring(struct cobd_queue *q)
-{
-	return &q->cobd->dev.queue[q->index].ring;
-}
 
 /* --- requests ------------------------------------------------------------- */
 
@@ -93,7 +57,7 @@ static void finish(struct cobd_queue *q, struct cobd_request *r, uint8_t status)
 
 	/* Visible before the used index: barrier B in queue.c. */
 	__atomic_store_n(r->status, status, __ATOMIC_RELAXED);
-	queue_push(vring(q), r->head, written + 1);
+	queue_push(cobd_vring(q), r->head, written + 1);
 	put_request(q, r);
 }
 
@@ -114,14 +78,13 @@ static uint8_t status_of(struct cobd *c, const struct cobd_request *r)
 
 /* --- the queue's thread --------------------------------------------------- */
 
-static void signal_guest(struct cobd_queue *q)
+void cobd_signal(struct cobd_queue *q)
 {
-	if (queue_needs_signal(vring(q)))
+	if (queue_needs_signal(cobd_vring(q)))
 		device_signal(&q->cobd->dev, q->index);
 }
 
-/* Takes one request; false: there is none. */
-static bool take_request(struct cobd_queue *q, bool *ended)
+bool cobd_take(struct cobd_queue *q, struct blk_ring *ring, bool *ended)
 {
 	struct cobd_request *r = get_request(q);
 	struct chain chain;
@@ -131,22 +94,27 @@ static bool take_request(struct cobd_queue *q, bool *ended)
 		return false;
 	chain.iov = r->iov;
 	chain.max = COBD_QUEUE_SIZE;
-	got = queue_pop(vring(q), &chain);
+	got = queue_pop(cobd_vring(q), &chain);
 	if (got != 1) {
 		put_request(q, r);
 		if (got < 0)
-			device_broken(&q->cobd->dev, vring(q)->broken);
+			device_broken(&q->cobd->dev, cobd_vring(q)->broken);
 		return false;
 	}
 	todo = cobd_parse(r, &chain, &q->cobd->disk);
 	if (todo < 0) {
 		put_request(q, r);
-		vring(q)->broken = "request without header or status";
-		device_broken(&q->cobd->dev, vring(q)->broken);
+		cobd_vring(q)->broken = "request without header or status";
+		device_broken(&q->cobd->dev, cobd_vring(q)->broken);
+		return false;
+	}
+	if (todo == 0 && ring == &q->near_ring && !cobd_near_suits(&r->io)) {
+		queue_unpop(cobd_vring(q));
+		put_request(q, r);
 		return false;
 	}
 	if (todo == 0) {
-		blk_ring_add(&q->ring, &r->io);
+		blk_ring_add(ring, &r->io);
 	} else {
 		finish(q, r, todo - 1);
 		*ended = true;
@@ -158,30 +126,33 @@ static bool take_requests(struct cobd_queue *q)
 {
 	bool any = false, ended = false;
 
-	if (vring(q)->broken)
+	if (cobd_vring(q)->broken)
 		return false;
-	queue_disable_notify(vring(q));
-	while (take_request(q, &ended))
+	queue_disable_notify(cobd_vring(q));
+	while (cobd_take(q, &q->ring, &ended))
 		any = true;
-	blk_ring_submit(&q->ring);
+	if (any) {
+		q->busy = true;
+		cobd_near_choose(q);
+	}
 	if (ended)
-		signal_guest(q);
+		cobd_signal(q);
 	return any;
 }
 
-static bool finish_requests(struct cobd_queue *q)
+bool cobd_reap(struct cobd_queue *q, struct blk_ring *ring)
 {
 	struct blk_io *io;
 	bool any = false;
 
-	while ((io = blk_ring_reap(&q->ring)) != NULL) {
+	while ((io = blk_ring_reap(ring)) != NULL) {
 		struct cobd_request *r = (struct cobd_request *)io;
 
 		finish(q, r, status_of(q->cobd, r));
 		any = true;
 	}
 	if (any)
-		signal_guest(q);
+		cobd_signal(q);
 	return any;
 }
 
@@ -201,10 +172,11 @@ static bool poll_briefly(struct cobd_queue *q)
 {
 	uint64_t until = now_ns() + POLL_NS;
 
-	if (!q->cobd->may_poll)
+	/* The next request is for the vCPU's thread, if this one is idle. */
+	if (!q->cobd->may_poll || __atomic_load_n(&q->bell, __ATOMIC_RELAXED))
 		return false;
 	do {
-		if (queue_pending(vring(q)) || blk_ring_ready(&q->ring))
+		if (queue_pending(cobd_vring(q)) || blk_ring_ready(&q->ring))
 			return true;
 		__builtin_ia32_pause();
 	} while (now_ns() < until);
@@ -215,7 +187,7 @@ static bool poll_briefly(struct cobd_queue *q)
 static void acknowledge_stop(struct cobd_queue *q)
 {
 	pthread_mutex_lock(&q->lock);
-	if (atomic_load(&q->order) != RUN)
+	if (atomic_load(&q->order) != COBD_RUN)
 		q->stopped = true;
 	pthread_cond_signal(&q->stopped_cond);
 	pthread_mutex_unlock(&q->lock);
@@ -236,16 +208,41 @@ static void wait_for_more(struct cobd_queue *q, int order)
 		blk_ring_wait(&q->ring);
 }
 
+static bool work(struct cobd_queue *q)
+{
+	bool worked;
+
+	pthread_mutex_lock(&q->ring_lock);
+	worked = take_requests(q);
+	worked |= cobd_reap(q, &q->ring);
+	pthread_mutex_unlock(&q->ring_lock);
+	/* Not while the vCPU's thread may be waiting for the lock. */
+	blk_ring_submit(&q->ring);
+	return worked;
+}
+
+/* True: whatever comes next will wake us. */
+static bool may_sleep(struct cobd_queue *q)
+{
+	bool yes;
+
+	pthread_mutex_lock(&q->ring_lock);
+	/* Nothing can be taken before something ends: no need to be told. */
+	yes = all_in_flight(q) || !queue_enable_notify(cobd_vring(q));
+	if (yes && q->ring.in_flight == 0)
+		q->busy = false;
+	pthread_mutex_unlock(&q->ring_lock);
+	return yes;
+}
+
 static void serve(struct cobd_queue *q)
 {
-	bool worked = take_requests(q);
+	bool worked = work(q);
 
-	worked |= finish_requests(q);
 	if (worked && poll_briefly(q))
 		return;
-	/* Nothing can be taken before something ends: no need to be told. */
-	if (all_in_flight(q) || !queue_enable_notify(vring(q)))
-		wait_for_more(q, RUN);
+	if (may_sleep(q))
+		wait_for_more(q, COBD_RUN);
 }
 
 static void follow_orders(struct cobd_queue *q)
@@ -253,16 +250,18 @@ static void follow_orders(struct cobd_queue *q)
 	for (;;) {
 		int order = atomic_load(&q->order);
 
-		if (order == RUN) {
+		if (order == COBD_RUN) {
 			serve(q);
 			continue;
 		}
-		finish_requests(q);
-		if (order == QUIT)
+		pthread_mutex_lock(&q->ring_lock);
+		cobd_reap(q, &q->ring);
+		pthread_mutex_unlock(&q->ring_lock);
+		if (order == COBD_QUIT)
 			blk_ring_cancel(&q->ring);
 		if (q->ring.in_flight == 0) {
 			acknowledge_stop(q);
-			if (order == QUIT)
+			if (order == COBD_QUIT)
 				return;
 		}
 		wait_for_more(q, order);
@@ -287,7 +286,7 @@ static void *queue_thread(void *arg)
 
 /* --- orders --------------------------------------------------------------- */
 
-static void give_order(struct cobd_queue *q, enum order order)
+static void give_order(struct cobd_queue *q, enum cobd_order order)
 {
 	const uint64_t one = 1;
 
@@ -316,14 +315,15 @@ static void start_queue(struct device *dev, unsigned int queue)
 	/* Changes only while no queue runs, so no thread is looking. */
 	if (c->disk.durable != durable)
 		c->disk.durable = durable;
-	give_order(&c->queue[queue], RUN);
+	give_order(&c->queue[queue], COBD_RUN);
 }
 
 static void stop_queue(struct device *dev, unsigned int queue)
 {
 	struct cobd_queue *q = &to_cobd(dev)->queue[queue];
 
-	give_order(q, STOP);
+	cobd_near_finish(q);
+	give_order(q, COBD_STOP);
 	wait_stopped(q);
 }
 
@@ -335,8 +335,10 @@ static void halt(struct device *dev)
 		struct cobd_queue *q = &c->queue[i];
 
 		if (q->thread.started)
-			give_order(q, QUIT);
+			give_order(q, COBD_QUIT);
 		thread_join(&q->thread);
+		cobd_near_exit(q);
+		pthread_mutex_destroy(&q->ring_lock);
 		pthread_mutex_destroy(&q->lock);
 		pthread_cond_destroy(&q->stopped_cond);
 		free(q->pool);
@@ -357,6 +359,9 @@ static const struct device_ops cobd_ops = {
 	.device_id = VIRTIO_ID_BLOCK,
 	.start_queue = start_queue,
 	.stop_queue = stop_queue,
+	.notified = cobd_near_notified,
+	.poll = cobd_near_poll,
+	.leave = cobd_near_leave,
 	.halt = halt,
 	.destroy = destroy,
 };
@@ -371,10 +376,11 @@ static int make_queue(struct cobd *c, unsigned int index)
 
 	q->cobd = c;
 	q->index = index;
-	atomic_store(&q->order, STOP);
+	atomic_store(&q->order, COBD_STOP);
 	q->pool = calloc(COBD_QUEUE_SIZE, sizeof(*q->pool));
 	if (!q->pool)
 		return -ENOMEM;
+	pthread_mutex_init(&q->ring_lock, NULL);
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_cond_init(&q->stopped_cond, NULL);
 	c->queues++;		/* halt() takes care of it from now on */
@@ -383,6 +389,7 @@ static int make_queue(struct cobd *c, unsigned int index)
 	if (err)
 		return err;
 	wait_stopped(q);
+	cobd_near_init(q);
 	return q->init_error;
 }
 

@@ -38,6 +38,12 @@ int os_driver_doorbell(int driver, uint32_t doorbell, int event);
 /* event: an eventfd that raises a virq when signalled; -1 removes. */
 int os_driver_virqfd(int driver, uint32_t vcpu, uint32_t virq, int event);
 
+/* event: an eventfd that ends os_driver_run() when signalled; -1 removes. */
+int os_driver_exitfd(int driver, uint32_t vcpu, int event);
+
+/* On: the doorbell ends os_driver_run() instead of signalling its eventfd. */
+int os_driver_exitbell(int driver, uint32_t doorbell, bool on);
+
 int os_driver_raise(int driver, uint32_t vcpu, uint32_t virq);
 
 int os_driver_stats(int driver, struct co_ioc_stats *stats);

@@ -56,3 +56,22 @@ int os_terminal_size(unsigned int *columns, unsigned int *rows)
 	(void)rows;
 	return -ENOTTY;
 }
+
+int os_driver_exitfd(int driver, uint32_t vcpu, int event)
+{
+	(void)driver;
+	if (vcpu)
+		return -EINVAL;
+	fake_driver.exitfd = event + 1;
+	return 0;
+}
+
+/* From a queue's thread, too. */
+int os_driver_exitbell(int driver, uint32_t doorbell, bool on)
+{
+	(void)driver;
+	if (doorbell >= CO_MAX_DOORBELLS)
+		return -EINVAL;
+	__atomic_store_n(&fake_driver.exitbell[doorbell], on, __ATOMIC_RELAXED);
+	return 0;
+}

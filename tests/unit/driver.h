@@ -9,6 +9,8 @@
 struct fake_driver {
 	int doorbell[CO_MAX_DOORBELLS];	/* event + 1, 0: none */
 	int virqfd[CO_MAX_VIRQS];	/* event + 1 */
+	bool exitbell[CO_MAX_DOORBELLS];
+	int exitfd;			/* event + 1 */
 	unsigned int raised[CO_MAX_VIRQS];
 	uint64_t switches;
 	unsigned int fail_after;	/* this call fails; 0: none */

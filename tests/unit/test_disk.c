@@ -44,6 +44,7 @@ struct vq {
 	struct vring_used *used;
 	uint16_t seen;			/* of used->idx */
 	int doorbell, virq;
+	unsigned int near;		/* notifications for the vCPU's thread */
 	struct slot slot[SLOTS];
 };
 
@@ -192,6 +193,13 @@ static uint8_t *slot_data(const struct slot *s)
 	return guest_mem_at(&mem, s->gpa + 0x1000 + s->shift, s->sectors * 512);
 }
 
+/* Where the driver would take a notification now. */
+static bool bell_is_near(const struct vq *vq)
+{
+	return __atomic_load_n(&fake_driver.exitbell[vq - vqs],
+			       __ATOMIC_RELAXED);
+}
+
 /* Offers it to the device, and notifies that if it wants to be. */
 static void submit(struct vq *vq, unsigned int i)
 {
@@ -210,8 +218,14 @@ static void submit(struct vq *vq, unsigned int i)
 	else
 		notify = !(__atomic_load_n(&vq->used->flags, __ATOMIC_RELAXED) &
 			   VRING_USED_F_NO_NOTIFY);
-	if (notify)
+	if (!notify)
+		return;
+	if (bell_is_near(vq)) {
+		vq->near++;
+		virtio_notified(&bus, vq - vqs);
+	} else {
 		assert_int_equal(write(vq->doorbell, &one, 8), 8);
+	}
 }
 
 static void request(struct vq *vq, unsigned int i, uint32_t type)
@@ -279,18 +293,29 @@ static unsigned int reap(struct vq *vq)
 	return n;
 }
 
-/* Sleeps until a virq tells of something: none may be lost. */
+/*
+ * Sleeps until a virq tells of something: none may be lost. This thread is the
+ * vCPU's as well: its exit event is looked at, as the driver does.
+ */
 static void wait_some(struct vq *vq)
 {
-	struct pollfd p = { .fd = vq->virq, .events = POLLIN };
+	struct pollfd p[] = {
+		{ .fd = vq->virq, .events = POLLIN },
+		{ .fd = bus.exit_event, .events = POLLIN },
+	};
 	uint64_t count;
 
 	__atomic_store_n(&vq->avail->ring[SIZE], vq->seen, __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	while (!reap(vq)) {
-		if (poll(&p, 1, PATIENCE_MS) != 1)
+		if (poll(p, 2, PATIENCE_MS) < 1)
 			fail_msg("no virq came");
-		assert_int_equal(read(vq->virq, &count, 8), 8);
+		if (p[0].revents)
+			assert_int_equal(read(vq->virq, &count, 8), 8);
+		if (p[1].revents) {
+			assert_int_equal(read(bus.exit_event, &count, 8), 8);
+			virtio_poll(&bus);
+		}
 	}
 }
 
@@ -383,6 +408,84 @@ static void without_flush_writes_are_durable(void **state)
 	start_device();
 	run_requests(100);
 	check_file();
+}
+
+static void one_at_a_time(struct vq *vq, unsigned int count)
+{
+	while (count--) {
+		request(vq, any(SLOTS), any_type());
+		finish(vq);
+	}
+}
+
+/* A guest that waits for each request is served in its own thread, soon. */
+static void single_requests_are_served_near(void **state)
+{
+	static const uint32_t types[] = {
+		VIRTIO_BLK_T_IN, VIRTIO_BLK_T_OUT, VIRTIO_BLK_T_FLUSH,
+	};
+	struct vq *vq = &vqs[0];
+
+	open_disk(false, 1);
+	start_device();
+	assert_false(bell_is_near(vq));
+	for (unsigned int n = 0; n < 300; n++) {
+		request(vq, any(SLOTS), types[any(3)]);
+		finish(vq);
+	}
+	assert_true(bell_is_near(vq));
+	assert_true(vq->near >= 50);
+	check_file();
+	/* And many at a time by the queue's, as soon. */
+	for (unsigned int n = 0; n < 4; n++) {
+		for (unsigned int i = 0; i < SLOTS; i++)
+			request(vq, i, VIRTIO_BLK_T_IN);
+		finish(vq);
+	}
+	assert_false(bell_is_near(vq));
+	assert_silent();
+}
+
+static void near_and_far_take_turns(void **state)
+{
+	open_disk(false, 2);
+	start_device();
+	for (unsigned int round = 0; round < 60; round++) {
+		one_at_a_time(&vqs[any(2)], any(30));
+		run_requests(any(20));
+	}
+	check_file();
+	assert_silent();
+}
+
+static void near_without_event_index(void **state)
+{
+	features &= ~(1ULL << VIRTIO_RING_F_EVENT_IDX);
+	near_and_far_take_turns(state);
+}
+
+/* What is under way near when the guest resets the device is waited for. */
+static void resets_with_one_under_way(void **state)
+{
+	struct vq *vq = &vqs[0];
+
+	open_disk(false, 1);
+	start_device();
+	for (unsigned int round = 0; round < 100; round++) {
+		one_at_a_time(vq, any(3));
+		request(vq, 0, VIRTIO_BLK_T_IN);
+		if (any(2))
+			virtio_leave(&bus);
+		reset_device();
+		memset(guest_mem_at(&mem, BUFFERS, SLOT_BYTES), 0x99, SLOT_BYTES);
+		start_device();
+		for (unsigned int i = 0; i < SLOT_BYTES; i += 16)
+			assert_int_equal(((uint8_t *)mem.hva)[BUFFERS + i], 0x99);
+	}
+	one_at_a_time(vq, 10);
+	virtio_destroy(&bus);
+	assert_int_equal(fake_driver.exitfd, 0);
+	assert_silent();
 }
 
 /* After a reset nothing touches the old rings and buffers any more. */
@@ -541,6 +644,10 @@ int main(void)
 		TEST(two_queues),
 		TEST(without_event_index),
 		TEST(without_flush_writes_are_durable),
+		TEST(single_requests_are_served_near),
+		TEST(near_and_far_take_turns),
+		TEST(near_without_event_index),
+		TEST(resets_with_one_under_way),
 		TEST(resets_in_the_middle),
 		TEST(destroyed_in_the_middle),
 		TEST(a_read_only_disk),

@@ -127,6 +127,20 @@ int os_driver_virqfd(int driver, uint32_t vcpu, uint32_t virq, int event)
 	return call(driver, CO_IOC_VIRQFD, &arg);
 }
 
+int os_driver_exitfd(int driver, uint32_t vcpu, int event)
+{
+	struct co_ioc_exitfd arg = { .vcpu = vcpu, .fd = event };
+
+	return call(driver, CO_IOC_EXITFD, &arg);
+}
+
+int os_driver_exitbell(int driver, uint32_t doorbell, bool on)
+{
+	struct co_ioc_exitbell arg = { .doorbell = doorbell, .on = on };
+
+	return call(driver, CO_IOC_EXITBELL, &arg);
+}
+
 int os_driver_raise(int driver, uint32_t vcpu, uint32_t virq)
 {
 	struct co_ioc_virqfd arg = { .vcpu = vcpu, .virq = virq, .fd = -1 };
