@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Runs in the testbed's host: /lib/work here, in a chroot of the Debian image,
-# then in a guest from the same image on the same disk /dev/vdb, then here.
+# then in a guest from the same image on the same disk /dev/vdb, then, if there
+# is one, in User-mode Linux, then here.
 insmod /lib/colinux.ko || exit 1
 modprobe ext4
 
@@ -33,5 +34,11 @@ colinux run --kernel /lib/vmlinux --mem 1G --root /dev/cobd0 --cobd /dev/vda \
 	--cobd /tmp/job,ro --cobd /dev/vdb --append "quiet loglevel=3 \
 systemd.show_status=no colinux.job=cobd1" < /dev/null 2> /tmp/colinux |
 	cojob read /tmp/console || cat /tmp/colinux /tmp/console
+if [ -x /bin/linux.uml ]; then
+	echo "== uml"
+	TMPDIR=/dev/shm linux.uml mem=1G initrd=/lib/bench.initrd quiet \
+		ubd0r=/dev/vda ubd1=/dev/vdb con=null con0=null,fd:1 \
+		root=/dev/ram0 "bench=work,$seconds" < /dev/null
+fi
 echo "== host again"
 here
