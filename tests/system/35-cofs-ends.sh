@@ -15,11 +15,12 @@ mounted_root
 
 # start: a guest that reads and writes in /srv/rw, with four processes.
 start() {
+	rm -f /tmp/log		# the one before must not be taken for this one
 	colinux run --kernel $kernel --initrd /lib/initrd --mem 64M --net none \
 		--cofs /srv/rw --append 'quiet test=cofs' \
 		< /dev/null > /tmp/log 2> /tmp/err &
 	pid=$!
-	until grep -q 'init: writing' /tmp/log; do
+	until grep -q 'init: writing' /tmp/log 2> /dev/null; do
 		kill -0 $pid 2> /dev/null || break
 		usleep 100000
 	done
