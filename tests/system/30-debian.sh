@@ -5,12 +5,14 @@
 cat > "$LOGS/script" <<'END'
 load_driver
 before=$(cojob now)
-guest_checks debian --mem 512M <<'GUEST'
+guest_checks debian --mem 512M --ttys /tmp/serial <<'GUEST'
 same "systemd reaches" running "$(systemctl is-system-running --wait)"
 same "failed units" "" "$(systemctl --failed --no-legend)"
 echo "$(systemd-analyze | tr '\n' ' ')"
 echo "guest clock $(date +%s%N)"
 same "root is cobd0" "$(readlink -f /dev/cobd0)" "$(findmnt -n -o SOURCE /)"
+same "ttyS0 is the serial port" hvc1 "$(readlink /dev/ttyS0)"
+echo "hello from a port" > /dev/ttyS0
 check "cobd1 is read-only" sh -c '! dd if=/dev/zero of=/dev/cobd1 bs=4k count=1 oflag=direct'
 
 # apt, and what it installed
@@ -44,6 +46,7 @@ same "out of memory: who asked for it dies, all else goes on" "137 1 running" "$
 	"$(sed -n 's/^oom_kill //p' /proc/vmstat) $(systemctl is-system-running)")"
 GUEST
 after=$(cojob now)
+check "the serial port's file" grep -q 'hello from a port' /tmp/serial
 clock=$(sed -n 's/^guest clock //p' /tmp/debian.out)
 check "the guest's wall clock is the host's" \
 	[ "$clock" -gt $before -a "$clock" -lt $after ]
