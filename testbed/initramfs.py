@@ -126,7 +126,8 @@ MODULES_AT_BOOT = ["virtio_pci", "virtio_console", "virtio_blk"]
 # ... and there for modprobe and mount to find.
 MODULES_ON_DEMAND = ["ext4", "crc32c_intel", "crc32c_generic", "loop", "9p",
                      "9pnet_virtio", "virtio_rng", "virtio_net", "tun", "bridge",
-                     "vhost_net", "veth", "brd", "fuse"]
+                     "vhost_net", "veth", "brd", "fuse",
+                     "dm_flakey", "dm_delay"]
 
 
 def add_modules(archive, tree, release):
