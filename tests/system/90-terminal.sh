@@ -4,17 +4,17 @@
 . "$TESTS/lib.sh"
 
 cat > "$LOGS/steps" <<'END'
-expect 60 root@colinux:~#
+expect 400 root@colinux:~#
 send stty size; echo $((6 * 7))-$(tty)\n
-expect 10 41 123
-expect 10 42-/dev/hvc0
-expect 10 root@colinux:~#
+expect 120 41 123
+expect 120 42-/dev/hvc0
+expect 120 root@colinux:~#
 send sleep 100\n
 wait 2
 send \x03
-expect 10 root@colinux:~#
+expect 120 root@colinux:~#
 send poweroff\n
-expect 60 guest powered off
+expect 200 guest powered off
 END
 HOST=qemu "$TESTS/tools/terminal" "$LOGS/steps" -- testbed/run > "$LOGS/times" &&
 	status=0 || status=$?
