@@ -31,7 +31,7 @@ run() {
 	script 20000 | host "$name" "$@"
 }
 
-script 1000000 | host million --kernel 6.12 --cpus 2 --timeout 900
+script 1000000 | host million --kernel 6.12 --cpus 2 --timeout 1800
 for kernel in 6.1 6.12; do
 	for la57 in off on; do
 		for pti in off on; do

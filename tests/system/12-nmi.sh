@@ -73,8 +73,8 @@ tables > /tmp/after
 check "storm: the host's IDT and GDTs are as before" cmp /tmp/before /tmp/after
 END
 DRIVER=-debug
-host 6.12-storm --kernel 6.12 --cpus 2 --timeout 900 < "$LOGS/storm"
-host 6.1-storm --kernel 6.1 --cpus 2 --la57 on --pti on --timeout 900 < "$LOGS/storm"
+host 6.12-storm --kernel 6.12 --cpus 2 --timeout 1800 < "$LOGS/storm"
+host 6.1-storm --kernel 6.1 --cpus 2 --la57 on --pti on --timeout 1800 < "$LOGS/storm"
 
 check "an NMI at every instruction of the passage" \
 	"$TESTS/long/every-instruction" --no-singlestep

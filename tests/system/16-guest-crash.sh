@@ -60,7 +60,7 @@ check "no open file is left" [ "$(open_files)" -le $((files + 32)) ]
 check "no slab memory is lost" [ "$(slab_kb)" -le $((slab + 2048)) ]
 check "the driver unloads" rmmod colinux
 END
-host crash --kernel 6.12 --cpus 2 --timeout 600 --disk "$LOGS/disk" \
+host crash --kernel 6.12 --cpus 2 --timeout 1800 --disk "$LOGS/disk" \
 	--add "$LOGS/initrd:/lib/initrd" --add /sbin/e2fsck:/bin/e2fsck < "$LOGS/script"
 rm -f "$LOGS/disk"
 echo end

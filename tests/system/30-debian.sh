@@ -58,5 +58,5 @@ esac
 same "clock source" "$source" "$(sed -n 's/^clock source //p' /tmp/debian.out)"
 same "message of colinux" "colinux: debian: guest powered off" "$(tail -n 1 /tmp/debian.co)"
 END
-host boot --kernel 6.12 --timeout 600 --disk "$BUILD/images/debian.img,snapshot" < "$LOGS/script"
+host boot --kernel 6.12 --timeout 1800 --disk "$BUILD/images/debian.img,snapshot" < "$LOGS/script"
 echo end

@@ -141,7 +141,7 @@ check "metadata of $(wc -l < metadata) files is the same" \
 diff /tmp/host.metadata /tmp/guest.metadata | head -n 20 >&2
 END
 cofs_prelude | cat - "$LOGS/script" | sed "s/@FILES@/${COFS_FILES:-1000}/g" |
-	host cofs --kernel 6.12 --timeout 900 \
+	host cofs --kernel 6.12 --timeout 1800 \
 	--disk "$BUILD/images/debian.img,snapshot" --disk "$LOGS/disk" \
 	--add "$virtiofsd:$virtiofsd" --add "$BUILD/tests/files:/lib/files"
 rm -f "$LOGS/disk"

@@ -108,6 +108,6 @@ refuse 2 'cannot start it' --cofs /srv/rw:/mnt,ro
 check "no server is left" settle servers_ended 1000
 END
 cofs_prelude | cat - "$LOGS/script" |
-	host ends --kernel 6.12 --timeout 600 --add "$virtiofsd:$virtiofsd" \
+	host ends --kernel 6.12 --timeout 1800 --add "$virtiofsd:$virtiofsd" \
 	--add "$LOGS/initrd:/lib/initrd"
 echo end

@@ -302,7 +302,7 @@ END
 "$TESTS/tools/mkinitrd" "$BUILD/tests/initrd-life" "$TESTS/guest-init"
 sed -i "1i LIVES=${LIVES:-12}" "$LOGS/script"
 host life --kernel 6.12 --cpus 2 --add "$BUILD/tests/initrd-life:/lib/initrd" \
-	--add "$BUILD/tests/pty" --timeout "${HOST_TIMEOUT:-900}" < "$LOGS/script"
+	--add "$BUILD/tests/pty" --timeout "${HOST_TIMEOUT:-1800}" < "$LOGS/script"
 
 sed -n 's/^json //p' "$LOGS/life/out" > "$LOGS/json"
 python3 - "$LOGS/json" > "$LOGS/json.out" <<'END' || bad "the JSON was looked at"

@@ -371,7 +371,7 @@ kill -9 $n
 END
 sed -i "1i MB=${MB:-20}" "$LOGS/script"
 mkdir "$LOGS/out"
-host exec --kernel 6.12 --cpus 2 --timeout 600 \
+host exec --kernel 6.12 --cpus 2 --timeout 1800 \
 	--disk "$BUILD/images/debian.img,snapshot" --add /usr/bin/Xvfb --add /usr/bin/socat --add /usr/bin/script \
 	--add /usr/bin/xkbcomp --share /usr/share/X11/xkb:/usr/share/X11/xkb \
 	--share "$LOGS/out:/out:rw" < "$LOGS/script"

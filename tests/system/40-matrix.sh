@@ -31,7 +31,7 @@ END
 run() {
 	name=$1
 	shift
-	host "$name" --timeout 600 --disk "$BUILD/images/debian.img,snapshot" "$@" < "$LOGS/script"
+	host "$name" --timeout 1800 --disk "$BUILD/images/debian.img,snapshot" "$@" < "$LOGS/script"
 }
 
 # Each kernel with each paging, KPTI and number of CPUs, all pairs of them;

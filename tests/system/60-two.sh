@@ -49,7 +49,7 @@ term twice 2
 same "SIGTERM twice: the guest was ended" 6 "$(cat /tmp/twice.status)"
 check "all 2 MiB chunks are back" settle free_chunks $((chunks - 8))
 END
-host two --kernel 6.12 --cpus 2 --timeout 600 \
+host two --kernel 6.12 --cpus 2 --timeout 1800 \
 	--disk "$BUILD/images/debian.img,snapshot" \
 	--disk "$BUILD/images/debian.img,snapshot" < "$LOGS/script"
 echo end

@@ -119,7 +119,7 @@ same "and has its name" /dev/vda1 "$(readlink -f /dev/cobd0p1)"
 same "systemd reaches" running "$(systemctl is-system-running --wait)"
 GUEST
 END
-host images --kernel 6.12 --timeout 900 --add "$LOGS/initrd:/lib/initrd" \
+host images --kernel 6.12 --timeout 1800 --add "$LOGS/initrd:/lib/initrd" \
 	--share /usr:/usr --share "$images:/images" \
 	--disk "$LOGS/gpt,snapshot" < "$LOGS/script"
 rm -rf "$images" "$LOGS/gpt" "$LOGS/small"

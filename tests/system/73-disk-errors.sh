@@ -91,6 +91,6 @@ sleep 1
 kill -9 $(pidof qemu-nbd)
 failed read-helper
 END
-host errors --kernel 6.12 --timeout 600 --add "$LOGS/initrd:/lib/initrd" \
+host errors --kernel 6.12 --timeout 1800 --add "$LOGS/initrd:/lib/initrd" \
 	--share /usr:/usr < "$LOGS/script"
 echo end

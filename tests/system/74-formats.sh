@@ -48,7 +48,7 @@ check "import: a shell, the root is cobd0" grep -q 'root-/dev/vda' /tmp/log
 check "import: systemd reaches running" grep -q '^running' /tmp/log
 tail -n 30 /tmp/log >&2
 END
-host formats --kernel 6.12 --timeout 900 --share /usr:/usr \
+host formats --kernel 6.12 --timeout 1800 --share /usr:/usr \
 	--share "$images:/images" --disk "$LOGS/minbase,snapshot" < "$LOGS/script"
 rm -rf "$images" "$LOGS/minbase"
 echo end
