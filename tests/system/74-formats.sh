@@ -21,7 +21,7 @@ same "systemd reaches" running "$(systemctl is-system-running --wait)"
 same "files survive" "$(seq 200000 | sha256sum)" "$(seq 200000 > f; sync
 	echo 3 > /proc/sys/vm/drop_caches; sha256sum < f)"
 fstrim /
-check "the disk is whole after a discard" sh -c 'md5sum /usr/bin/* > /dev/null'
+check "the disk is whole after a discard" sh -c 'find /usr/bin -type f -exec md5sum {} + > /dev/null'
 GUEST
 
 # Debian imported from a tarball: to a shell, which powers it off
